@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# cxvm_room(NAME DIR...): the object library room-NAME out of all C files of the directories (and one level below).
+set_property(GLOBAL PROPERTY CXVM_ROOMS "")
+function(cxvm_room name)
+	set(sources "")
+	foreach(dir IN LISTS ARGN)
+		file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c ${PROJECT_SOURCE_DIR}/${dir}/*/*.c)
+		list(APPEND sources ${found})
+	endforeach()
+	list(REMOVE_DUPLICATES sources)
+	if(NOT sources)
+		return()
+	endif()
+	add_library(room-${name} OBJECT ${sources})
+	target_include_directories(room-${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+	target_compile_definitions(room-${name} PUBLIC _GNU_SOURCE)
+	target_link_libraries(room-${name} PRIVATE cxvm-warnings PUBLIC PkgConfig::JANSSON PkgConfig::LIBURING
+		PkgConfig::LIBSECCOMP Threads::Threads)
+	set_property(GLOBAL APPEND PROPERTY CXVM_ROOMS room-${name})
+endfunction()

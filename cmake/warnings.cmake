@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+add_library(cxvm-warnings INTERFACE)
+target_compile_options(cxvm-warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion -fno-strict-aliasing)
+if(CXVM_WERROR)
+	target_compile_options(cxvm-warnings INTERFACE -Werror)
+endif()
+if(CXVM_SANITIZE)
+	add_compile_options(-fsanitize=${CXVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+	add_link_options(-fsanitize=${CXVM_SANITIZE})
+endif()

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VMM_CORE_LOG_H
+#define VMM_CORE_LOG_H
+
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cxvm/cxvm.h>
+
+/*
+ * Where a machine's messages go: a copy of the callback that the embedding program handed to
+ * cxvm_create(). The logger is owned by the machine, outlives every device and may be used from any
+ * thread; the callback must therefore be thread-safe (cxvm.h says so). A NULL logger, or one
+ * without a callback, is allowed and silent.
+ */
+struct logger {
+	cxvm_log_callback callback;
+	void *opaque;
+	enum cxvm_log_level
+		level; /* messages less severe than this are dropped before they are formatted */
+};
+
+/*
+ * At most `burst` messages in `interval_ms`; for everything that a guest or a peer can cause at
+ * will. One instance per message site and object, zero-initialised apart from the two limits. Not
+ * locked: a lost count is harmless.
+ */
+struct log_ratelimit {
+	uint32_t burst;
+	uint32_t interval_ms;
+	uint32_t used;
+	uint32_t suppressed;
+	uint64_t window_start_ms;
+};
+
+#define LOG_RATELIMIT_DEFAULT                                                                      \
+	{                                                                                          \
+		.burst = 5, .interval_ms = 5000                                                    \
+	}
+
+/*
+ * log_message() - format one message and hand it to the callback.
+ * @object: the thing it is about ("gpu0", "vcpu1", "disk /a/b.img"); no newline in either text.
+ * errno is preserved. Any thread, any state.
+ */
+void log_message(const struct logger *logger, enum cxvm_log_level level, const char *object,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* log_limited() - as log_message(), and counts instead of printing when the limit is used up. */
+void log_limited(const struct logger *logger, struct log_ratelimit *limit,
+		 enum cxvm_log_level level, const char *object, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#define log_error(logger, object, ...)   log_message(logger, CXVM_LOG_ERROR, object, __VA_ARGS__)
+#define log_warning(logger, object, ...) log_message(logger, CXVM_LOG_WARNING, object, __VA_ARGS__)
+#define log_info(logger, object, ...)    log_message(logger, CXVM_LOG_INFO, object, __VA_ARGS__)
+#define log_debug(logger, object, ...)   log_message(logger, CXVM_LOG_DEBUG, object, __VA_ARGS__)
+
+#endif
