@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DEVICES_PCI_PCI_DEVICE_H
+#define DEVICES_PCI_PCI_DEVICE_H
+
+#include <linux/pci_regs.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/core/bus.h"
+#include "vmm/core/guest_memory.h"
+#include "vmm/core/irq.h"
+#include "vmm/core/log.h"
+
+/*
+ * One PCI Express function: its 4 KiB configuration space (PCIe 7.5), its BARs, and how both are
+ * reached.
+ *
+ * Locking: every configuration access, and everything it causes (bar_mapped, bar_unmapped,
+ * config_written, reset), runs under the lock of the struct pci_root (devices/pci/pci_root.h). MMIO
+ * and port handlers run without it. Order of locks: pci_root, then the device's own, then bus / irq
+ * / guest_memory.
+ */
+#define PCI_CONFIG_SIZE 4096u
+#define PCI_BAR_COUNT   6u
+#define PCI_ROM_BAR     6u /* index of the expansion ROM */
+
+struct pci_root;
+struct pci_bus;
+struct pci_msix;
+struct pci_device;
+
+enum pci_bar_kind {
+	PCI_BAR_NONE = 0,
+	PCI_BAR_IO,
+	PCI_BAR_MEMORY_32,
+	PCI_BAR_MEMORY_64, /* takes this index and the next */
+	PCI_BAR_ROM,
+};
+
+struct pci_bar {
+	enum pci_bar_kind kind;
+	bool prefetchable;
+	uint64_t size; /* power of two; at least 4 (I/O) or 16 (memory) bytes */
+	const struct bus_ops
+		*ops;     /* trapped as a whole by these, or NULL: only bar_mapped() is told */
+	void *opaque;     /* for ops */
+	bool mapped;      /* decoded now: enabled in PCI_COMMAND and a valid address */
+	uint64_t address; /* where it is decoded; valid while mapped */
+	struct bus_region region;
+};
+
+struct pci_device_ops {
+	/*
+	 * All optional. config_read: replace the generic answer; return false to let the generic
+	 * code answer. config_write: take the write; return false to let the generic code apply the
+	 * write masks. Offsets are within PCI_CONFIG_SIZE, size is 1, 2 or 4 and the access does
+	 * not cross a dword.
+	 */
+	bool (*config_read)(struct pci_device *device, uint32_t offset, unsigned int size,
+			    uint32_t *value);
+	bool (*config_write)(struct pci_device *device, uint32_t offset, unsigned int size,
+			     uint32_t value);
+	/* After the generic code stored a write (masks applied). */
+	void (*config_written)(struct pci_device *device, uint32_t offset, unsigned int size);
+	/*
+	 * The guest enabled or placed BAR @bar at @address / took it away. bar_mapped() returns 0,
+	 * or -errno when the place is impossible (overlaps RAM ...): the BAR then stays unmapped
+	 * and reads all-ones.
+	 */
+	int (*bar_mapped)(struct pci_device *device, unsigned int bar, uint64_t address);
+	void (*bar_unmapped)(struct pci_device *device, unsigned int bar);
+	/* FLR or bus reset: return to the power-on state (the generic configuration is restored by
+	 * the caller). */
+	void (*reset)(struct pci_device *device);
+};
+
+struct pci_device {
+	/* Set by the device before pci_device_init(). */
+	const char *name; /* "gpu0", "disk0": must outlive the device */
+	const struct pci_device_ops *ops;
+
+	/* Set by pci_device_init() and pci_bus_add(). */
+	struct pci_root *root;
+	struct pci_bus *bus;
+	uint8_t devfn;
+	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t reset_config[PCI_CONFIG_SIZE]; /* what a reset restores; taken by pci_bus_add() */
+	uint8_t writable[PCI_CONFIG_SIZE];     /* bit set: the guest's write is stored */
+	uint8_t write_1_to_clear[PCI_CONFIG_SIZE];
+	struct pci_bar bars[PCI_BAR_COUNT + 1];
+	uint16_t next_capability; /* allocator state, conventional space */
+	uint16_t last_capability;
+	uint16_t next_ext_capability;
+	uint16_t last_ext_capability; /* 0: none yet */
+	uint16_t express;             /* offset of the PCI Express capability, 0: none */
+	struct pci_msix *msix;        /* NULL: none (devices/pci/pci_msix.h) */
+};
+
+/* Read/write helpers on a configuration image (little endian, no side effects). */
+static inline uint16_t pci_get_word(const uint8_t *config, uint32_t offset)
+{
+	return (uint16_t)(config[offset] | config[offset + 1] << 8);
+}
+
+static inline uint32_t pci_get_long(const uint8_t *config, uint32_t offset)
+{
+	return (uint32_t)pci_get_word(config, offset) |
+	       ((uint32_t)pci_get_word(config, offset + 2) << 16);
+}
+
+static inline void pci_set_word(uint8_t *config, uint32_t offset, uint16_t value)
+{
+	config[offset] = (uint8_t)value;
+	config[offset + 1] = (uint8_t)(value >> 8);
+}
+
+static inline void pci_set_long(uint8_t *config, uint32_t offset, uint32_t value)
+{
+	pci_set_word(config, offset, (uint16_t)value);
+	pci_set_word(config, offset + 2, (uint16_t)(value >> 16));
+}
+
+/*
+ * pci_device_init() - zero everything except name and ops, set the identity and the standard
+ * header's write masks.
+ * @class_code: 24 bits. A type 0 header; root ports make their own (devices/pci/pci_root_port.h).
+ */
+void pci_device_init(struct pci_device *device, uint16_t vendor, uint16_t device_id,
+		     uint32_t class_code, uint8_t revision, uint16_t subsystem_vendor,
+		     uint16_t subsystem_id);
+
+/*
+ * Capability helpers: reserve @size bytes (including the header), link the header, return the
+ * offset or -ENOSPC. The body is zero and read-only until the caller fills config[] and writable[].
+ * Before pci_bus_add() only.
+ */
+int pci_add_capability(struct pci_device *device, uint8_t id, uint16_t size);
+int pci_add_ext_capability(struct pci_device *device, uint16_t id, uint8_t version, uint16_t size);
+
+/* Same, at an offset the caller chooses (pass-through keeps the device's own layout). -EINVAL,
+ * -EEXIST. */
+int pci_add_ext_capability_at(struct pci_device *device, uint16_t id, uint8_t version,
+			      uint16_t offset, uint16_t size);
+
+/*
+ * A Designated Vendor-Specific Extended Capability (PCIe 7.9.6): @length includes the 10 header
+ * bytes. Returns the offset of the extended capability header or -ENOSPC.
+ */
+int pci_add_dvsec(struct pci_device *device, uint16_t vendor, uint8_t revision, uint16_t dvsec_id,
+		  uint16_t length);
+
+/* The PCI Express capability (version 2) with port type PCI_EXP_TYPE_*. Returns the offset or
+ * -ENOSPC. */
+int pci_add_express(struct pci_device *device, uint8_t port_type);
+
+/*
+ * pci_register_bar() - declare BAR @index. @ops NULL: the device maps it itself in bar_mapped().
+ * Before pci_bus_add(). Returns 0 or -EINVAL (size no power of two or too small, index taken or out
+ * of range, 64-bit at 5).
+ */
+int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar_kind kind,
+		     bool prefetchable, uint64_t size, const struct bus_ops *ops, void *opaque);
+
+/*
+ * pci_bus_add() - plug the function in. @devfn: -1 takes the next free slot's function 0. The
+ * device is owned by the caller and must stay until the vCPUs are stopped. Returns 0, -EBUSY
+ * (taken), -ENOSPC (bus full).
+ */
+int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn);
+
+/* Unplug: unmaps its BARs; the memory must stay as said above. */
+void pci_bus_remove(struct pci_device *device);
+
+/* Drive INTA of the function (level); swizzled through the bridges to an IOAPIC pin. Any thread. */
+void pci_set_intx(struct pci_device *device, bool level);
+
+/* The GSI that INTA of this function arrives at; for resampling irqfds. */
+uint32_t pci_intx_gsi(const struct pci_device *device);
+
+/* Bus master enable, as the guest set it. Any thread. */
+bool pci_bus_master(const struct pci_device *device);
+
+/* Reset the function (FLR or a bridge's secondary bus reset). Under the root's lock. */
+void pci_device_reset(struct pci_device *device);
+
+#endif

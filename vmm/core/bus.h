@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VMM_CORE_BUS_H
+#define VMM_CORE_BUS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An address space of trapped accesses: one for MMIO, one for port I/O. Look-ups take a read lock
+ * without a system call and release it before the handler runs, so a handler may add or remove
+ * regions. A region that was removed can still be executing in another vCPU thread: its memory (and
+ * its opaque) must stay valid until the vCPUs are stopped.
+ */
+struct bus_ops {
+	/*
+	 * @size is 1, 2, 4 or 8 and [offset, offset + size) is inside the region. Little endian
+	 * values. Called from any vCPU thread, several at once: the device locks for itself. Either
+	 * may be NULL (reads all-ones; dropped).
+	 */
+	uint64_t (*read)(void *opaque, uint64_t offset, unsigned int size);
+	void (*write)(void *opaque, uint64_t offset, uint64_t value, unsigned int size);
+};
+
+struct bus_region {
+	const char *name; /* must outlive the region */
+	uint64_t base;
+	uint64_t size;
+	const struct bus_ops *ops;
+	void *opaque;
+};
+
+struct bus {
+	pthread_rwlock_t lock;
+	struct bus_region **regions; /* sorted by base */
+	size_t count;
+	size_t capacity;
+	uint64_t limit; /* addresses are below this; 0: the whole 64-bit space */
+};
+
+/* Returns 0 or -ENOMEM. @limit: 0x10000 for port I/O, 0 for MMIO. */
+int bus_init(struct bus *bus, uint64_t limit);
+void bus_destroy(struct bus *bus);
+
+/*
+ * bus_add() - make @region (owned by the caller, not copied) answer. Returns 0; -EINVAL (size 0,
+ * wrap, beyond the limit); -EEXIST (overlaps another region; nothing changed); -ENOMEM. Any thread,
+ * also inside a handler.
+ */
+int bus_add(struct bus *bus, struct bus_region *region);
+
+/* Returns 0, or -ENOENT when it is not on the bus. Any thread, also inside a handler. */
+int bus_remove(struct bus *bus, struct bus_region *region);
+
+/*
+ * bus_read()/bus_write() - one guest access of 1 to 8 bytes (@data, little endian). Widths that are
+ * no power of two and accesses that straddle a region's end are split into bytes. Bytes that nobody
+ * claims read 0xff and are dropped on write; the result is false when at least one byte was
+ * unclaimed. No system call on this path.
+ */
+bool bus_read(struct bus *bus, uint64_t address, void *data, unsigned int size);
+bool bus_write(struct bus *bus, uint64_t address, const void *data, unsigned int size);
+
+#endif
