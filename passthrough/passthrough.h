@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PASSTHROUGH_PASSTHROUGH_H
+#define PASSTHROUGH_PASSTHROUGH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/pci/pci_root.h"
+#include "vmm/core/event_loop.h"
+#include "vmm/core/guest_memory.h"
+#include "vmm/core/irq.h"
+#include "vmm/core/kvm.h"
+#include "vmm/core/log.h"
+
+/*
+ * One passed-through PCI function, with or without CXL. For the machine layer it goes in two steps,
+ * because the guest's address map can only be planned when the sizes of all devices are known:
+ *
+ *   passthrough_connect()  reach the device, discover it, plan its BARs (no guest state is touched)
+ *   passthrough_facts()    sizes for the address plan and for the firmware tables
+ *   passthrough_plug()     give it to the guest: BARs, CXL window, interrupts, DMA
+ *   passthrough_detach()   take everything back; also after a failed or missing plug
+ *
+ * connect and plug run in one thread before the first KVM_RUN or, for hotplug, in the thread that
+ * does it; detach after the vCPUs are stopped (or after the guest has powered the slot off).
+ */
+struct passthrough_device;
+
+/* Who owns the DPA inside the guest; decides what the firmware tables say (SRAT). */
+enum passthrough_memory {
+	PASSTHROUGH_MEMORY_CXL = 0, /* the device's driver */
+	PASSTHROUGH_MEMORY_NODE,    /* the guest's page allocator: memory affinity, hot-pluggable */
+};
+
+/* Whether a kind of device memory goes into the device's own DMA map. */
+enum passthrough_dma_policy {
+	PASSTHROUGH_DMA_TRY = 0, /* a failure is a warning */
+	PASSTHROUGH_DMA_OFF,
+};
+
+struct passthrough_options {
+	const char *id; /* "gpu0": names the device in messages and listings; copied */
+
+	/* Exactly one of the following two. */
+	const char *vfio_user_socket; /* path of a vfio-user server's socket */
+	const char *host;             /* BDF "0000:17:00.0" or a sysfs path, for kernel VFIO */
+
+	/* Open fds for kernel VFIO without privilege, all -1 when not used. Ownership moves to the
+	 * device, also on failure. device_fd with iommufd_fd is the cdev way; device_fd with
+	 * group_fd and container_fd the group way. @host is then only a name. */
+	int device_fd;
+	int group_fd;
+	int container_fd;
+	int iommufd_fd;
+	int vfio_user_fd; /* a connected vfio-user socket instead of vfio_user_socket */
+
+	bool allow_no_iommu; /* accept VFIO's no-IOMMU mode */
+
+	enum passthrough_memory memory;
+	enum passthrough_dma_policy dma_windows; /* BAR windows in the DMA map */
+	enum passthrough_dma_policy dma_dpa;     /* committed DPA in the DMA map */
+	uint32_t timeout_ms;                     /* of each wait for the device's side; 0: 5000 */
+};
+
+#define PASSTHROUGH_OPTIONS_INIT                                                                   \
+	{                                                                                          \
+		.device_fd = -1, .group_fd = -1, .container_fd = -1, .iommufd_fd = -1,             \
+		.vfio_user_fd = -1                                                                 \
+	}
+
+/* The machine's parts that the device lives on. Everything must outlive the device. */
+struct passthrough_environment {
+	const struct logger *logger;
+	struct kvm_vm *vm;           /* for KVM_DEV_VFIO; NULL in tests */
+	struct guest_memory *memory; /* RAM blocks already added when plug is called */
+	struct irq_router *irq;
+	struct bus *mmio;
+	struct event_loop *loop; /* NULL in tests: then passthrough_reap_lost() must be called */
+	/* Told once when the device is lost, from the event loop (or reap): metrics, events. */
+	void (*lost)(void *opaque, struct passthrough_device *device, const char *reason);
+	void *opaque;
+};
+
+/* What discovery found out. Constant after passthrough_connect(). */
+struct passthrough_facts {
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code;   /* 24 bits */
+	bool needs_shared_ram; /* vfio-user: the RAM must be MAP_SHARED memfd */
+	bool cxl;              /* the following are valid */
+	enum passthrough_memory memory;
+	uint64_t dpa_size;       /* bytes of device memory */
+	uint64_t window_size;    /* of the CFMWS it wants: dpa_size rounded up to 256 MiB */
+	uint64_t window_align;   /* preferred alignment: 256 MiB, 1 GiB when that lets the host use
+				    1 GiB pages */
+	unsigned int decoders;   /* HDM decoders the guest will see */
+	bool firmware_committed; /* the guest finds decoder 0 committed and locked at the window's
+				    base */
+	bool cache_capable;      /* CXL.cache: flex bus of the port must show it too */
+	uint16_t window_restrictions; /* for the CFMWS record (CXL 9.17.1.3) */
+};
+
+/* One part of a BAR or of the DPA, for the map listing. */
+enum passthrough_segment_kind {
+	PASSTHROUGH_SEGMENT_DIRECT,    /* the guest touches the device, no exit */
+	PASSTHROUGH_SEGMENT_FORWARDED, /* trapped, each access is a region read or write */
+	PASSTHROUGH_SEGMENT_COMPONENT, /* trapped, CXL component registers served by the VMM */
+	PASSTHROUGH_SEGMENT_MSIX,      /* trapped, MSI-X table or PBA served by the VMM */
+	PASSTHROUGH_SEGMENT_EMPTY,     /* BAR space behind the region's end: all-ones */
+	PASSTHROUGH_SEGMENT_DPA,       /* CXL memory behind a committed decoder, no exit */
+};
+
+struct passthrough_segment {
+	enum passthrough_segment_kind kind;
+	unsigned int bar; /* 0 to 6; the decoder's number for DPA */
+	uint64_t offset;  /* in the BAR; device physical address for DPA */
+	uint64_t size;
+	bool mapped;  /* the guest can reach it now */
+	uint64_t gpa; /* valid while mapped */
+};
+
+/* How long each phase of the attachment took, in nanoseconds of CLOCK_MONOTONIC. */
+struct passthrough_timeline {
+	uint64_t connect; /* socket or device open and negotiation */
+	uint64_t info;    /* device, region and interrupt information, config space snapshot */
+	uint64_t plan;    /* capability parsing and segment planning */
+	uint64_t map;     /* mmap of windows and DPA */
+	uint64_t plug;    /* config space, BARs and decoder into the guest's PCI tree */
+	uint64_t slots;   /* memory slots set during plug */
+	uint64_t dma;     /* DMA map */
+};
+
+/*
+ * passthrough_connect() - phase 1. Returns 0 and *@device, or -EINVAL (options contradict each
+ * other), -ENOENT/-EACCES/-ECONNREFUSED (not there), -EPROTO (what the device's side says
+ * contradicts itself), -ENODEV (lost), -EOPNOTSUPP (no-IOMMU without permission, not PCI), -ENOMEM
+ * or another -errno; the log says what would fix it. @environment is copied.
+ */
+int passthrough_connect(const struct passthrough_options *options,
+			const struct passthrough_environment *environment,
+			struct passthrough_device **device);
+
+const char *passthrough_id(const struct passthrough_device *device);
+const struct passthrough_facts *passthrough_get_facts(const struct passthrough_device *device);
+
+struct passthrough_place {
+	struct pci_bus *bus; /* secondary bus of its (CXL) root port, or any bus with a free slot */
+	int devfn;           /* -1: next free */
+	uint64_t window_base; /* CXL only: the CFMWS of its host bridge, 256 MiB aligned */
+	uint64_t window_size; /* at least facts.window_size */
+};
+
+/*
+ * passthrough_plug() - phase 2. The guest's RAM and the place in the PCI tree exist;
+ * pci_assign_resources() comes later. Firmware-committed DPA is mapped now. Returns 0, -EINVAL
+ * (window misplaced or too small), -EBUSY/-ENOSPC (PCI slot), -ENOMEM (with the memory lock limit
+ * that would be needed), -ENODEV (lost) or another -errno. After a failure only detach is allowed.
+ */
+int passthrough_plug(struct passthrough_device *device, const struct passthrough_place *place);
+
+/* Takes the function off its bus, unmaps, unmaps DMA, closes. NULL is allowed. vCPUs stopped. */
+void passthrough_detach(struct passthrough_device *device);
+
+/* The function in the PCI tree; for listings. */
+struct pci_device *passthrough_pci_device(struct passthrough_device *device);
+
+/*
+ * passthrough_handle_fault() - KVM_RUN returned EFAULT. @gpa: where, or PASSTHROUGH_GPA_UNKNOWN.
+ * When the memory behind one of the device's windows is really gone, the device becomes lost, its
+ * windows disappear (the guest reads all-ones) and the vCPU may run again. Any thread. Returns 0
+ * (handled, run again) or -ENOENT (not this device).
+ */
+#define PASSTHROUGH_GPA_UNKNOWN UINT64_MAX
+int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa);
+
+/* Whether the device is lost. Any thread. */
+bool passthrough_is_lost(const struct passthrough_device *device);
+
+/* Finish the clean-up of a lost device (windows away, environment.lost told). The event loop does
+ * it by itself; for tests and for machines without a loop. Any thread without locks. */
+void passthrough_reap_lost(struct passthrough_device *device);
+
+/* Counters for metrics. Any thread; a snapshot. */
+struct passthrough_counters {
+	uint64_t forwarded_reads;
+	uint64_t forwarded_writes;
+	uint64_t component_reads;
+	uint64_t component_writes;
+	uint64_t commits;
+	uint64_t decommits;
+	uint64_t resets;
+	uint64_t lost; /* 0 or 1 */
+};
+void passthrough_get_counters(const struct passthrough_device *device,
+			      struct passthrough_counters *counters);
+
+/* Calls @visit for each segment, BARs first, ascending; under the device's lock. */
+void passthrough_visit_segments(struct passthrough_device *device,
+				void (*visit)(void *opaque,
+					      const struct passthrough_segment *segment),
+				void *opaque);
+
+const char *passthrough_segment_name(enum passthrough_segment_kind kind);
+const struct passthrough_timeline *
+passthrough_get_timeline(const struct passthrough_device *device);
+
+#endif
