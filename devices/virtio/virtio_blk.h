@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DEVICES_VIRTIO_VIRTIO_BLK_H
+#define DEVICES_VIRTIO_VIRTIO_BLK_H
+
+#include "devices/virtio/rate_limiter.h"
+#include "devices/virtio/virtio_device.h"
+
+/*
+ * A disk (virtio 1.2, 5.2) on a raw file or a block device. Requests of one batch go to the kernel
+ * with one io_uring_enter, are completed in a batch and announced with one interrupt; where
+ * io_uring is not permitted the same requests are done with preadv2/pwritev2 in the loop's thread.
+ * Features: RO, FLUSH, DISCARD, WRITE_ZEROES, BLK_SIZE, TOPOLOGY, SEG_MAX, MQ, CONFIG_WCE is not
+ * offered (the cache is write-back; the driver flushes).
+ */
+struct virtio_blk_options {
+	struct virtio_environment environment;
+	const char *name; /* "disk0"; copied */
+	const char *path; /* of the image; copied; also in messages when fd is given */
+	int fd;           /* -1: open path; else the open image, owned by the device on success */
+	bool readonly;    /* opened O_RDONLY, VIRTIO_BLK_F_RO */
+	bool direct;      /* O_DIRECT; its alignment becomes the disk's logical block size */
+	bool lock;        /* take an OFD lock: shared when readonly, exclusive else */
+	bool no_io_uring; /* always preadv/pwritev */
+	uint16_t num_queues; /* 0: 1; at most 64 */
+	uint16_t queue_size; /* 0: 256; power of two */
+	const char *serial;  /* NULL, or up to 20 bytes of ASCII; default: the name */
+	struct rate_limiter_options rate_limiter;
+};
+
+/*
+ * Returns 0; -ENOENT, -EACCES, -EISDIR ... of open; -EINVAL (not a multiple of 512 bytes, empty,
+ * neither file nor block device, bad serial or queue numbers); -EBUSY (locked by another process);
+ * -ENOMEM. The log names path, operation, cause and what would fix it. The ring is set up at
+ * DRIVER_OK, not here.
+ */
+int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **device);
+
+#endif
