@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine/layout.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/arch/x86_64/layout.h"
+
+#define MIB                 ((uint64_t)1 << 20)
+#define GIB                 ((uint64_t)1 << 30)
+#define CHBS_BYTES          0x10000ull
+#define CXL_GRANULE         (256 * MIB) /* CXL 9.18.1.3: window base and size */
+#define PCI_32_ALIGN        MIB         /* bridge window granularity, PCIe 7.5.1.3.8 */
+#define PCI_64_ALIGN_MAX    (1ull << 40)
+#define PCI_64_BRIDGE_0_MIN (64 * GIB) /* room for the guest to move BARs and for rescans */
+#define PCI_IO_START        0x1000ull
+#define PCI_IO_END          0x10000ull
+
+static int align_up(uint64_t value, uint64_t align, uint64_t *result)
+{
+	uint64_t sum;
+
+	if (__builtin_add_overflow(value, align - 1, &sum))
+		return -ENOSPC;
+	*result = sum & ~(align - 1);
+	return 0;
+}
+
+static uint64_t power_of_two_up(uint64_t value)
+{
+	uint64_t power = 1;
+
+	while (power < value && power < 1ull << 63)
+		power <<= 1;
+	return power;
+}
+
+static int out_of_space(char *reason, const struct layout *layout, const char *what, uint64_t bytes)
+{
+	snprintf(reason, LAYOUT_REASON,
+		 "%s (%" PRIu64
+		 " MiB) does not fit below the guest's physical address limit of %" PRIu64
+		 " GiB; use a smaller size, fewer devices, or a host (max_phys_bits) with a wider "
+		 "address",
+		 what, bytes / MIB, layout->limit / GIB);
+	return -ENOSPC;
+}
+
+int layout_plan(const struct layout_input *input, struct layout *layout, char *reason)
+{
+	uint64_t cursor;
+	char what[96];
+
+	memset(layout, 0, sizeof(*layout));
+	layout->accelerator_count = input->accelerator_count;
+	layout->limit = 1ull << (input->phys_bits < 52 ? input->phys_bits : 52);
+	layout->low_ram = input->ram_bytes < X86_LOW_RAM_END ? input->ram_bytes : X86_LOW_RAM_END;
+	layout->high_ram = input->ram_bytes - layout->low_ram;
+	if (__builtin_add_overflow(X86_HIGH_RAM_START, layout->high_ram, &cursor) ||
+	    cursor > layout->limit)
+		return out_of_space(reason, layout, "RAM", input->ram_bytes);
+
+	if (input->accelerator_count > MACHINE_MAX_DEVICES) {
+		snprintf(reason, LAYOUT_REASON,
+			 "%zu accelerators, but at most %u fit below the IOAPIC",
+			 input->accelerator_count, MACHINE_MAX_DEVICES);
+		return -ENOSPC;
+	}
+	for (size_t i = 0; i < input->accelerator_count; i++) {
+		const struct layout_accelerator *accelerator = &input->accelerators[i];
+		uint64_t align = accelerator->window_align < CXL_GRANULE
+					 ? CXL_GRANULE
+					 : accelerator->window_align;
+
+		layout->chbs[i] = X86_CXL_CHBS_END - (i + 1) * CHBS_BYTES;
+		snprintf(what, sizeof(what), "the CXL window of %s", accelerator->name);
+		if (align_up(cursor, align, &cursor))
+			return out_of_space(reason, layout, what, accelerator->window_size);
+		layout->window[i] = cursor;
+		if (__builtin_add_overflow(cursor, accelerator->window_size, &cursor) ||
+		    cursor > layout->limit)
+			return out_of_space(reason, layout, what, accelerator->window_size);
+	}
+	layout->window_end = cursor;
+	return 0;
+}
+
+static int place_32(const struct layout *layout, const struct pci_host_windows *required,
+		    size_t count, struct pci_host_windows *placed, char *reason)
+{
+	/* From the top down, so that bridge 0 gets one piece of all that is left. */
+	uint64_t top = X86_PCI_32_END;
+
+	for (size_t i = count; i-- > 0;) {
+		uint64_t size = required[i].memory_32.size;
+
+		if (!size && i)
+			continue;
+		if (size > top - X86_PCI_32_START) {
+			snprintf(reason, LAYOUT_REASON,
+				 "the 32-bit BARs behind host bridge %zu need %" PRIu64
+				 " MiB, but only %" PRIu64 " MiB of 32-bit PCI space is left; use "
+				 "fewer devices with 32-bit BARs",
+				 i, size / MIB, (top - X86_PCI_32_START) / MIB);
+			return -ENOSPC;
+		}
+		if (!i) {
+			placed[0].memory_32.base = X86_PCI_32_START;
+			placed[0].memory_32.size = top - X86_PCI_32_START;
+			break;
+		}
+		/* A power of two is aligned to the largest BAR in it, and so is every boundary
+		 * below it. */
+		size = power_of_two_up(size < PCI_32_ALIGN ? PCI_32_ALIGN : size);
+		if (size > top - X86_PCI_32_START)
+			size = top - X86_PCI_32_START;
+		top = (top - size) & ~(size - 1);
+		if (top < X86_PCI_32_START)
+			return out_of_space(reason, layout, "a 32-bit PCI window", size);
+		placed[i].memory_32.base = top;
+		placed[i].memory_32.size = size;
+	}
+	return 0;
+}
+
+int layout_place_pci(const struct layout *layout, const struct pci_host_windows *required,
+		     size_t count, struct pci_host_windows *placed, char *reason)
+{
+	uint64_t cursor = layout->window_end;
+	int result;
+
+	memset(placed, 0, count * sizeof(*placed));
+	if (!count || count > LAYOUT_MAX_BRIDGES)
+		return -ENOSPC;
+	placed[0].io.base = PCI_IO_START;
+	placed[0].io.size = PCI_IO_END - PCI_IO_START;
+	result = place_32(layout, required, count, placed, reason);
+	if (result)
+		return result;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t size = required[i].memory_64.size;
+		uint64_t align;
+
+		if (!i && size < PCI_64_BRIDGE_0_MIN &&
+		    layout->limit - cursor > 4 * PCI_64_BRIDGE_0_MIN)
+			size = PCI_64_BRIDGE_0_MIN;
+		if (!size)
+			continue;
+		align = power_of_two_up(size);
+		if (align > PCI_64_ALIGN_MAX)
+			align = PCI_64_ALIGN_MAX;
+		if (align < PCI_32_ALIGN)
+			align = PCI_32_ALIGN;
+		if (align_up(size, PCI_32_ALIGN, &size) || align_up(cursor, align, &cursor) ||
+		    cursor > layout->limit || size > layout->limit - cursor)
+			return out_of_space(reason, layout,
+					    "the 64-bit BARs of one PCI host bridge", size);
+		placed[i].memory_64.base = cursor;
+		placed[i].memory_64.size = size;
+		cursor += size;
+	}
+	return 0;
+}

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine/vcpu.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define VCPU_STACK_BYTES ((size_t)256 * 1024)
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39 /* Linux 6.8; uapi: u64 flags, gpa, size */
+#endif
+#define KERNEL_SIGSET 8u /* bytes of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
+
+enum run_request { RUN_GO, RUN_PAUSE, RUN_STOP };
+
+struct vcpu {
+	struct vcpu_set *set;
+	uint32_t index;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool thread_created;
+	bool dead; /* reported through stopped(); waits for the end */
+	struct vcpu_counters counters;
+};
+
+struct vcpu_set {
+	const struct kvm_vm *vm;
+	const struct logger *logger;
+	struct bus *mmio;
+	struct bus *pio;
+	struct vcpu_callbacks callbacks;
+	uint32_t count;
+	int kick_signal;
+	void *stacks;
+	size_t stacks_bytes;
+	atomic_int request; /* enum run_request, read at every exit without the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t ready;  /* threads that reached their start */
+	uint32_t parked; /* threads that are outside the guest and wait */
+	int start_error;
+	struct vcpu vcpus[];
+};
+
+static int vcpu_ioctl(const struct vcpu *vcpu, unsigned long request, void *argument)
+{
+	const struct kvm_vm *vm = vcpu->set->vm;
+
+	return vm->ops->ioctl(vm->ops_opaque, vcpu->fd, request, argument);
+}
+
+int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm, uint32_t count,
+		    struct bus *mmio, struct bus *pio, const struct vcpu_callbacks *callbacks,
+		    const struct logger *logger)
+{
+	uint32_t count = topology->vcpus;
+	struct vcpu_set *set = calloc(1, sizeof(*set) + count * sizeof(set->vcpus[0]));
+
+	if (!set)
+		return -ENOMEM;
+	set->vm = vm;
+	set->logger = logger;
+	set->mmio = mmio;
+	set->pio = pio;
+	set->callbacks = *callbacks;
+	set->kick_signal = SIGRTMIN;
+	atomic_init(&set->request, RUN_GO);
+	pthread_mutex_init(&set->lock, NULL);
+	pthread_cond_init(&set->changed, NULL);
+	for (uint32_t i = 0; i < count; i++) {
+		struct vcpu *vcpu = &set->vcpus[i];
+
+		vcpu->set = set;
+		vcpu->index = i;
+		set->count = i + 1;
+		vcpu->run = MAP_FAILED;
+		/* The vCPU number is the APIC ID that KVM gives its local APIC; CPUID must say the
+		 * same. */
+		vcpu->fd = kvm_vm_ioctl(vm, KVM_CREATE_VCPU, (void *)(uintptr_t)i);
+		if (vcpu->fd >= 0)
+			vcpu->run = mmap(NULL, vm->vcpu_run_size, PROT_READ | PROT_WRITE,
+					 MAP_SHARED, vcpu->fd, 0);
+		if (vcpu->fd < 0 || vcpu->run == MAP_FAILED) {
+			int error = vcpu->fd < 0 ? vcpu->fd : -errno;
+
+			log_error(logger, "kvm", "cannot create vCPU %u of %u: %s", i, count,
+				  strerror(-error));
+			vcpu_set_destroy(set);
+			return error;
+		}
+	}
+	*result = set;
+	return 0;
+}
+
+int vcpu_set_cpuid(struct vcpu_set *set, uint32_t index, const struct cpu_cpuid *cpuid)
+{
+	return cpu_setup_vcpu(set->vm, set->vcpus[index].fd, cpuid, set->logger);
+}
+
+int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel)
+{
+	return cpu_setup_boot(set->vm, set->vcpus[0].fd, kernel, set->logger);
+}
+
+static void count_one(_Atomic uint64_t *counter)
+{
+	/* Only the vCPU's own thread writes it: no read-modify-write needed. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
+static void serve_pio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint64_t offset = run->io.data_offset;
+	uint8_t *data = (uint8_t *)run + offset;
+	uint32_t size = run->io.size, times = run->io.count;
+
+	count_one(&vcpu->counters.pio_exits);
+	if (size > 4 || offset > vcpu->set->vm->vcpu_run_size ||
+	    (uint64_t)size * times > vcpu->set->vm->vcpu_run_size - offset)
+		return;
+	for (uint32_t i = 0; i < times; i++, data += size) {
+		bool claimed = run->io.direction == KVM_EXIT_IO_OUT
+				       ? bus_write(vcpu->set->pio, run->io.port, data, size)
+				       : bus_read(vcpu->set->pio, run->io.port, data, size);
+
+		if (!claimed)
+			count_one(&vcpu->counters.unclaimed);
+	}
+}
+
+static void serve_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint32_t size = run->mmio.len;
+	bool claimed;
+
+	count_one(&vcpu->counters.mmio_exits);
+	if (size > sizeof(run->mmio.data))
+		return;
+	claimed = run->mmio.is_write
+			  ? bus_write(vcpu->set->mmio, run->mmio.phys_addr, run->mmio.data, size)
+			  : bus_read(vcpu->set->mmio, run->mmio.phys_addr, run->mmio.data, size);
+	if (!claimed)
+		count_one(&vcpu->counters.unclaimed);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+report(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...)
+{
+	char detail[200];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(detail, sizeof(detail), format, arguments);
+	va_end(arguments);
+	vcpu->dead = true;
+	vcpu->set->callbacks.stopped(vcpu->set->callbacks.opaque, vcpu->index, reason, detail);
+}
+
+static uint64_t instruction_pointer(const struct vcpu *vcpu)
+{
+	struct kvm_regs regs;
+
+	return vcpu_ioctl(vcpu, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
+}
+
+static void serve_internal_error(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	char bytes[3 * 15 + 1] = "";
+
+	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
+	    run->emulation_failure.ndata >= 1 &&
+	    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)
+		for (uint32_t i = 0; i < run->emulation_failure.insn_size && i < 15; i++)
+			snprintf(bytes + 3 * i, sizeof(bytes) - 3 * i, " %02x",
+				 run->emulation_failure.insn_bytes[i]);
+	report(vcpu, VCPU_STOP_KVM_ERROR, "KVM internal error %u%s%s at guest address 0x%" PRIx64,
+	       run->internal.suberror,
+	       run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+		       ? " (cannot emulate an instruction)"
+		       : "",
+	       bytes, instruction_pointer(vcpu));
+}
+
+static void serve_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		serve_pio(vcpu);
+		break;
+	case KVM_EXIT_MMIO:
+		serve_mmio(vcpu);
+		break;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		report(vcpu, VCPU_STOP_TRIPLE_FAULT, "triple fault on vCPU %u", vcpu->index);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		report(vcpu, VCPU_STOP_KVM_ERROR, "KVM system event %u", run->system_event.type);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		report(vcpu, VCPU_STOP_KVM_ERROR,
+		       "the CPU refused to enter the guest (hardware reason 0x%" PRIx64 ")",
+		       (uint64_t)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		serve_internal_error(vcpu);
+		break;
+	default:
+		report(vcpu, VCPU_STOP_KVM_ERROR, "KVM exit reason %u, which cxvm does not know",
+		       run->exit_reason);
+		break;
+	}
+}
+
+/* Wait outside the guest while a pause lasts. Returns false when the thread shall end. */
+static bool park(struct vcpu *vcpu)
+{
+	struct vcpu_set *set = vcpu->set;
+	const struct timespec now = {0};
+	sigset_t kick;
+	bool go_on;
+
+	/* The kick stays pending outside KVM_RUN; take it, or the next KVM_RUN would return at
+	 * once. */
+	sigemptyset(&kick);
+	sigaddset(&kick, set->kick_signal);
+	while (sigtimedwait(&kick, NULL, &now) > 0)
+		;
+	pthread_mutex_lock(&set->lock);
+	set->parked++;
+	pthread_cond_broadcast(&set->changed);
+	while (atomic_load(&set->request) == RUN_PAUSE ||
+	       (vcpu->dead && atomic_load(&set->request) != RUN_STOP))
+		pthread_cond_wait(&set->changed, &set->lock);
+	set->parked--;
+	go_on = atomic_load(&set->request) == RUN_GO;
+	pthread_mutex_unlock(&set->lock);
+	return go_on;
+}
+
+static int wait_for_start(struct vcpu *vcpu)
+{
+	struct vcpu_set *set = vcpu->set;
+	char name[16];
+	int error;
+
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	prctl(PR_SET_NAME, name);
+	error = set->callbacks.thread_started
+			? set->callbacks.thread_started(set->callbacks.opaque, vcpu->index)
+			: 0;
+	pthread_mutex_lock(&set->lock);
+	if (error && !set->start_error)
+		set->start_error = error;
+	set->ready++;
+	pthread_cond_broadcast(&set->changed);
+	while (set->ready < set->count && !set->start_error &&
+	       atomic_load(&set->request) != RUN_STOP)
+		pthread_cond_wait(&set->changed, &set->lock);
+	error = set->start_error;
+	pthread_mutex_unlock(&set->lock);
+	return error;
+}
+
+static uint64_t fault_address(const struct kvm_run *run)
+{
+	uint64_t gpa;
+
+	if (run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+		return VCPU_GPA_UNKNOWN;
+	memcpy(&gpa, (const uint8_t *)&run->hw + sizeof(uint64_t), sizeof(gpa));
+	return gpa;
+}
+
+static void *vcpu_thread(void *opaque)
+{
+	struct vcpu *vcpu = opaque;
+	struct vcpu_set *set = vcpu->set;
+
+	if (wait_for_start(vcpu))
+		return NULL;
+	for (;;) {
+		int result;
+
+		if (vcpu->dead ||
+		    atomic_load_explicit(&set->request, memory_order_acquire) != RUN_GO) {
+			if (!park(vcpu))
+				return NULL;
+			continue;
+		}
+		result = vcpu_ioctl(vcpu, KVM_RUN, NULL);
+		count_one(&vcpu->counters.exits);
+		if (result >= 0) {
+			serve_exit(vcpu);
+		} else if (result == -EFAULT) {
+			if (!set->callbacks.memory_fault ||
+			    !set->callbacks.memory_fault(set->callbacks.opaque, vcpu->index,
+							 fault_address(vcpu->run)))
+				report(vcpu, VCPU_STOP_KVM_ERROR,
+				       "the guest touched memory that the host cannot provide (rip "
+				       "0x%" PRIx64 ")",
+				       instruction_pointer(vcpu));
+		} else if (result != -EINTR && result != -EAGAIN) {
+			report(vcpu, VCPU_STOP_KVM_ERROR, "KVM_RUN failed: %s", strerror(-result));
+		}
+	}
+}
+
+static int set_signal_mask(const struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_signal_mask header;
+		uint64_t blocked;
+	} __attribute__((packed)) mask = {
+		.header = {.len = KERNEL_SIGSET},
+		.blocked = ~(UINT64_C(1) << (vcpu->set->kick_signal - 1)),
+	};
+
+	return vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &mask);
+}
+
+static int start_thread(struct vcpu *vcpu)
+{
+	struct vcpu_set *set = vcpu->set;
+	pthread_attr_t attributes;
+	sigset_t all;
+	int error;
+
+	error = set_signal_mask(vcpu);
+	if (error < 0)
+		return error;
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setsigmask_np(&attributes, &all);
+	/* One mapping for all stacks: two system calls less per vCPU than stacks of their own. */
+	pthread_attr_setstack(&attributes, (uint8_t *)set->stacks + vcpu->index * VCPU_STACK_BYTES,
+			      VCPU_STACK_BYTES);
+	error = pthread_create(&vcpu->thread, &attributes, vcpu_thread, vcpu);
+	pthread_attr_destroy(&attributes);
+	vcpu->thread_created = !error;
+	return -error;
+}
+
+int vcpu_set_start(struct vcpu_set *set)
+{
+	int error = 0;
+
+	set->stacks_bytes = set->count * VCPU_STACK_BYTES;
+	set->stacks = mmap(NULL, set->stacks_bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	if (set->stacks == MAP_FAILED) {
+		set->stacks = NULL;
+		return -errno;
+	}
+	for (uint32_t i = 0; i < set->count && !error; i++)
+		error = start_thread(&set->vcpus[i]);
+	pthread_mutex_lock(&set->lock);
+	if (error && !set->start_error)
+		set->start_error = error;
+	pthread_cond_broadcast(&set->changed);
+	while (set->ready < set->count && !set->start_error)
+		pthread_cond_wait(&set->changed, &set->lock);
+	error = set->start_error;
+	pthread_mutex_unlock(&set->lock);
+	if (error) {
+		log_error(set->logger, "vcpu", "cannot start the vCPU threads: %s",
+			  strerror(-error));
+		vcpu_set_stop(set);
+	}
+	return error;
+}
+
+/* Threads that are in the guest, or about to enter it, leave; those that wait look at the request
+ * again. */
+static void kick_all(struct vcpu_set *set)
+{
+	for (uint32_t i = 0; i < set->count; i++)
+		if (set->vcpus[i].thread_created)
+			pthread_kill(set->vcpus[i].thread, set->kick_signal);
+}
+
+void vcpu_set_pause(struct vcpu_set *set)
+{
+	pthread_mutex_lock(&set->lock);
+	if (atomic_load(&set->request) == RUN_GO) {
+		atomic_store(&set->request, RUN_PAUSE);
+		kick_all(set);
+		while (set->parked < set->count && atomic_load(&set->request) == RUN_PAUSE)
+			pthread_cond_wait(&set->changed, &set->lock);
+		/* Else the guest's watchdogs would take the pause for a lock-up; without kvmclock
+		 * it says EINVAL. */
+		for (uint32_t i = 0; i < set->count; i++)
+			vcpu_ioctl(&set->vcpus[i], KVM_KVMCLOCK_CTRL, NULL);
+	}
+	pthread_mutex_unlock(&set->lock);
+}
+
+void vcpu_set_resume(struct vcpu_set *set)
+{
+	pthread_mutex_lock(&set->lock);
+	if (atomic_load(&set->request) == RUN_PAUSE)
+		atomic_store(&set->request, RUN_GO);
+	pthread_cond_broadcast(&set->changed);
+	pthread_mutex_unlock(&set->lock);
+}
+
+void vcpu_set_stop(struct vcpu_set *set)
+{
+	pthread_mutex_lock(&set->lock);
+	atomic_store(&set->request, RUN_STOP);
+	kick_all(set);
+	pthread_cond_broadcast(&set->changed);
+	pthread_mutex_unlock(&set->lock);
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (set->vcpus[i].thread_created)
+			pthread_join(set->vcpus[i].thread, NULL);
+		set->vcpus[i].thread_created = false;
+	}
+	if (set->stacks)
+		munmap(set->stacks, set->stacks_bytes);
+	set->stacks = NULL;
+}
+
+void vcpu_set_destroy(struct vcpu_set *set)
+{
+	if (!set)
+		return;
+	vcpu_set_stop(set);
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (set->vcpus[i].run && set->vcpus[i].run != MAP_FAILED)
+			munmap(set->vcpus[i].run, set->vm->vcpu_run_size);
+		if (set->vcpus[i].fd >= 0)
+			close(set->vcpus[i].fd);
+	}
+	pthread_cond_destroy(&set->changed);
+	pthread_mutex_destroy(&set->lock);
+	free(set);
+}
+
+void vcpu_set_counters(const struct vcpu_set *set, uint64_t *exits, uint64_t *mmio, uint64_t *pio,
+		       uint64_t *unclaimed)
+{
+	*exits = *mmio = *pio = *unclaimed = 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct vcpu_counters *counters = &set->vcpus[i].counters;
+
+		*exits += atomic_load_explicit(&counters->exits, memory_order_relaxed);
+		*mmio += atomic_load_explicit(&counters->mmio_exits, memory_order_relaxed);
+		*pio += atomic_load_explicit(&counters->pio_exits, memory_order_relaxed);
+		*unclaimed += atomic_load_explicit(&counters->unclaimed, memory_order_relaxed);
+	}
+}
