@@ -56,9 +56,9 @@ static int vcpu_ioctl(const struct vcpu *vcpu, unsigned long request, void *argu
 	return vm->ops->ioctl(vm->ops_opaque, vcpu->fd, request, argument);
 }
 
-int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm, uint32_t count,
-		    struct bus *mmio, struct bus *pio, const struct vcpu_callbacks *callbacks,
-		    const struct logger *logger)
+int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm,
+		    const struct cpu_topology *topology, struct bus *mmio, struct bus *pio,
+		    const struct vcpu_callbacks *callbacks, const struct logger *logger)
 {
 	uint32_t count = topology->vcpus;
 	struct vcpu_set *set = calloc(1, sizeof(*set) + count * sizeof(set->vcpus[0]));

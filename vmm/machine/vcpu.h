@@ -52,9 +52,9 @@ struct vcpu_counters {
  * vcpu_set_create() - create @topology->vcpus vCPUs, not running. @vm, @mmio, @pio and
  * @callbacks->opaque must outlive the set. Returns 0, -ENOMEM or -errno of KVM, logged.
  */
-int vcpu_set_create(struct vcpu_set **set, const struct kvm_vm *vm, uint32_t count,
-		    struct bus *mmio, struct bus *pio, const struct vcpu_callbacks *callbacks,
-		    const struct logger *logger);
+int vcpu_set_create(struct vcpu_set **set, const struct kvm_vm *vm,
+		    const struct cpu_topology *topology, struct bus *mmio, struct bus *pio,
+		    const struct vcpu_callbacks *callbacks, const struct logger *logger);
 
 /* Configure vCPU @index. Before vcpu_set_start(). */
 int vcpu_set_cpuid(struct vcpu_set *set, uint32_t index, const struct cpu_cpuid *cpuid);
