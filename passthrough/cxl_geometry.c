@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "passthrough/cxl_geometry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "passthrough/vfio_cxl_uapi.h"
+
+#define CAPABILITY_HDM    5u        /* CXL 8.2.4: capability ids */
+#define HEADER_SPECULATED 8u        /* dwords of the capability array that are read at once */
+#define CONTROL_LOCK      (1u << 8) /* CXL 8.2.4.20.7 */
+#define CONTROL_COMMITTED (1u << 10)
+#define CONTROL_HOST_ONLY (1u << 12)
+
+static int cxl_refuse(const char **why, const char *text)
+{
+	*why = text;
+	return -EPROTO;
+}
+
+enum cxl_region_origin cxl_region_origin(uint32_t at_0, uint32_t at_1000)
+{
+	/* Capability Array header (CXL 8.2.4.1): id 1 and at least one entry. */
+	if ((at_0 & 0xffff) == 1 && at_0 >> 24)
+		return CXL_ORIGIN_CACHEMEM;
+	if (at_0 == 0 && (at_1000 & 0xffff) == 1 && at_1000 >> 24)
+		return CXL_ORIGIN_BLOCK;
+	return CXL_ORIGIN_HDM;
+}
+
+unsigned int cxl_decoder_count(uint32_t capability)
+{
+	unsigned int code = capability & 0xf;
+
+	if (code <= 8)
+		return code ? 2 * code : 1;
+	if (code <= 0xc)
+		return 20 + 4 * (code - 9);
+	return 0;
+}
+
+/* Read the dwords of [start, start + count * 4) that are below @size; the others are 0. */
+static int cxl_read_run(cxl_geometry_read read, void *opaque, uint64_t start, uint32_t count,
+			uint64_t size, uint32_t *values)
+{
+	uint64_t offsets[CXL_GEOMETRY_DECODERS];
+	uint32_t present = 0;
+
+	memset(values, 0, count * sizeof(*values));
+	while (present < count && start + 4ull * present + 4 <= size) {
+		offsets[present] = start + 4ull * present;
+		present++;
+	}
+	return present ? read(opaque, offsets, values, present) : 0;
+}
+
+/* The array's entries (CXL 8.2.4.2): id 15:0, pointer 31:20 relative to the array. */
+static int cxl_find_hdm(struct cxl_geometry *geometry, uint64_t array, uint32_t header,
+			uint64_t size, cxl_geometry_read read, void *opaque, const char **why)
+{
+	uint32_t count = header >> 24;
+
+	for (uint32_t first = 1; first <= count; first += HEADER_SPECULATED) {
+		uint32_t values[HEADER_SPECULATED];
+		int result = cxl_read_run(read, opaque, array + 4ull * first, HEADER_SPECULATED,
+					  size, values);
+
+		if (result)
+			return result;
+		for (uint32_t i = 0; i < HEADER_SPECULATED && first + i <= count; i++) {
+			if ((values[i] & 0xffff) != CAPABILITY_HDM)
+				continue;
+			geometry->hdm_offset = (uint32_t)array + (values[i] >> 20);
+			return 0;
+		}
+	}
+	return cxl_refuse(why, "no HDM decoder capability among the component registers");
+}
+
+static int cxl_read_decoders(struct cxl_geometry *geometry, cxl_geometry_read read, void *opaque,
+			     const char **why)
+{
+	bool run = true;
+
+	for (unsigned int decoder = 0; decoder < geometry->decoders && run; decoder++) {
+		uint64_t at = geometry->hdm_offset + 0x10 + 0x20ull * decoder;
+		uint64_t offsets[5] = {at, at + 4, at + 8, at + 12, at + 16};
+		uint32_t values[5];
+		uint64_t decoder_size;
+		int result = read(opaque, offsets, values, 5);
+
+		if (result)
+			return result;
+		run = values[4] & CONTROL_COMMITTED;
+		if (decoder == 0) {
+			geometry->locked = values[4] & CONTROL_LOCK;
+			geometry->host_only = values[4] & CONTROL_HOST_ONLY;
+		}
+		if (!run)
+			break;
+		decoder_size = (uint64_t)values[3] << 32 | (values[2] & 0xf0000000u);
+		if (decoder_size == 0 ||
+		    __builtin_add_overflow(geometry->committed_size, decoder_size,
+					   &geometry->committed_size))
+			return cxl_refuse(why, "a committed HDM decoder with an impossible size");
+		if (decoder == 0)
+			geometry->base = (uint64_t)values[1] << 32 | (values[0] & 0xf0000000u);
+		geometry->committed++;
+	}
+	return 0;
+}
+
+int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
+			  cxl_geometry_read read, void *opaque, const char **why)
+{
+	uint64_t offsets[2] = {0, VFIO_CXL_CACHEMEM_OFFSET};
+	uint32_t values[2] = {0, 0};
+	uint64_t end;
+	int result;
+
+	memset(geometry, 0, sizeof(*geometry));
+	*why = NULL;
+	if (region_size < 0x20)
+		return cxl_refuse(why, "the component register region is too small");
+	result = read(opaque, offsets, values, region_size > VFIO_CXL_CACHEMEM_OFFSET ? 2 : 1);
+	if (result)
+		return result;
+	geometry->origin = cxl_region_origin(values[0], values[1]);
+	if (geometry->origin == CXL_ORIGIN_CACHEMEM)
+		result = cxl_find_hdm(geometry, 0, values[0], region_size, read, opaque, why);
+	else if (geometry->origin == CXL_ORIGIN_BLOCK)
+		result = cxl_find_hdm(geometry, VFIO_CXL_CACHEMEM_OFFSET, values[1], region_size,
+				      read, opaque, why);
+	if (result)
+		return result;
+	if (geometry->hdm_offset % 4 || geometry->hdm_offset + 0x30ull > region_size)
+		return cxl_refuse(why, "the HDM decoder structure leaves its region");
+	if (geometry->origin == CXL_ORIGIN_HDM) {
+		values[1] = values[0];
+	} else {
+		offsets[0] = geometry->hdm_offset;
+		result = read(opaque, offsets, &values[1], 1);
+		if (result)
+			return result;
+	}
+	geometry->decoders = cxl_decoder_count(values[1]);
+	if (!geometry->decoders)
+		return cxl_refuse(why, "reserved HDM decoder count");
+	end = geometry->hdm_offset + 0x10ull + 0x20ull * geometry->decoders;
+	if (end > region_size)
+		return cxl_refuse(why, "more HDM decoders than its region has room for");
+	return cxl_read_decoders(geometry, read, opaque, why);
+}
