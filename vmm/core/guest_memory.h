@@ -29,7 +29,7 @@ struct guest_ram_block {
 };
 
 struct guest_ram_options {
-	uint64_t gpa;       /* page aligned */
+	uint64_t gpa;       /* multiple of the page size in use */
 	uint64_t size;      /* multiple of the page size in use */
 	uint64_t page_size; /* 0: ordinary pages; 2 MiB or 1 GiB: hugetlb */
 	bool shared;        /* MAP_SHARED memfd: needed when another process maps it (vfio-user,
@@ -97,8 +97,8 @@ const struct guest_ram_block *guest_memory_blocks(const struct guest_memory *mem
 int guest_memory_map_window(struct guest_memory *memory, const struct guest_window *window,
 			    uint32_t *id);
 
-/* Takes the window away; when it returns, no guest access reaches it. Returns 0 or -ENOENT. Any
- * thread. */
+/* Takes the window away; when it returned 0, no guest access reaches it. Returns 0, -ENOENT, or the
+ * errno of KVM_SET_USER_MEMORY_REGION: then it is still there. Any thread. */
 int guest_memory_unmap_window(struct guest_memory *memory, uint32_t id);
 
 /* Calls @visit for each window (ascending gpa) under the lock; visit must not call back into

@@ -42,6 +42,10 @@ struct kvm_vm {
  */
 int kvm_vm_open(struct kvm_vm *vm, int kvm_fd, const struct logger *logger);
 
+/* As kvm_vm_open(), with another ops table (tests). @ops and @ops_opaque must outlive @vm. */
+int kvm_vm_open_with(struct kvm_vm *vm, int kvm_fd, const struct kvm_ops *ops, void *ops_opaque,
+		     const struct logger *logger);
+
 /* Closes both fds. Allowed on a half-opened VM; all vCPU fds must be closed before. */
 void kvm_vm_close(struct kvm_vm *vm);
 

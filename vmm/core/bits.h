@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VMM_CORE_BITS_H
+#define VMM_CORE_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline bool bits_is_power_of_two(uint64_t value)
+{
+	return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* @alignment is a power of two. */
+static inline bool bits_is_aligned(uint64_t value, uint64_t alignment)
+{
+	return (value & (alignment - 1)) == 0;
+}
+
+/* @alignment is a power of two. */
+static inline uint64_t bits_align_down(uint64_t value, uint64_t alignment)
+{
+	return value & ~(alignment - 1);
+}
+
+/* bits_align_up() - false when the result does not fit 64 bits; *@result is then untouched.
+ * @alignment is a power of two. */
+static inline bool bits_align_up(uint64_t value, uint64_t alignment, uint64_t *result)
+{
+	uint64_t sum;
+
+	if (__builtin_add_overflow(value, alignment - 1, &sum))
+		return false;
+	*result = sum & ~(alignment - 1);
+	return true;
+}
+
+/* Do [a, a + a_size) and [b, b + b_size) share a byte? Sizes are not 0, neither range wraps. */
+static inline bool bits_ranges_overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a <= b + (b_size - 1) && b <= a + (a_size - 1);
+}
+
+#endif
