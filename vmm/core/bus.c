@@ -113,7 +113,7 @@ struct bus_target {
 	const struct bus_ops *ops;
 	void *opaque;
 	uint64_t offset;
-	uint64_t room; /* bytes from offset to the region's end */
+	uint64_t room; /* bytes to the region's end; nothing found: to the next region */
 };
 
 static bool bus_find(struct bus *bus, uint64_t address, struct bus_target *target)
@@ -123,6 +123,7 @@ static bool bus_find(struct bus *bus, uint64_t address, struct bus_target *targe
 
 	pthread_rwlock_rdlock(&bus->lock);
 	position = bus_upper_bound(bus, address);
+	target->room = position < bus->count ? bus->regions[position]->base - address : UINT64_MAX;
 	if (position > 0) {
 		const struct bus_region *region = bus->regions[position - 1];
 
@@ -175,7 +176,7 @@ bool bus_read(struct bus *bus, uint64_t address, void *data, unsigned int size)
 			target_read(&target, bytes, size);
 			return true;
 		}
-		if (!found && size == 1)
+		if (!found && target.room >= size)
 			return false;
 	}
 	for (unsigned int i = 0; i < size; i++) {
@@ -205,7 +206,7 @@ bool bus_write(struct bus *bus, uint64_t address, const void *data, unsigned int
 			target_write(&target, bytes, size);
 			return true;
 		}
-		if (!found && size == 1)
+		if (!found && target.room >= size)
 			return false;
 	}
 	for (unsigned int i = 0; i < size; i++) {
