@@ -46,6 +46,8 @@ struct pci_bar {
 	void *opaque;     /* for ops */
 	bool mapped;      /* decoded now: enabled in PCI_COMMAND and a valid address */
 	uint64_t address; /* where it is decoded; valid while mapped */
+	bool refused;     /* the guest asked for a place that cannot be had: refused_address */
+	uint64_t refused_address;
 	struct bus_region region;
 };
 
@@ -93,7 +95,14 @@ struct pci_device {
 	uint16_t next_ext_capability;
 	uint16_t last_ext_capability; /* 0: none yet */
 	uint16_t express;             /* offset of the PCI Express capability, 0: none */
+	uint16_t power_management;    /* offset of the power management capability, 0: none */
 	struct pci_msix *msix;        /* NULL: none (devices/pci/pci_msix.h) */
+	struct pci_msi *msi;          /* NULL: none (devices/pci/pci_msi.h) */
+	bool bus_master;              /* PCI_COMMAND, readable without the lock */
+	bool intx_level;              /* what the device drives; see pci_intx.c */
+	bool intx_disabled;           /* Interrupt Disable, as pci_intx.c knows it */
+	bool intx_driven;             /* what it contributes to its IOAPIC pin */
+	struct log_ratelimit limit;   /* for everything the guest can cause */
 };
 
 /* Read/write helpers on a configuration image (little endian, no side effects). */
@@ -149,9 +158,25 @@ int pci_add_ext_capability_at(struct pci_device *device, uint16_t id, uint8_t ve
 int pci_add_dvsec(struct pci_device *device, uint16_t vendor, uint8_t revision, uint16_t dvsec_id,
 		  uint16_t length);
 
-/* The PCI Express capability (version 2) with port type PCI_EXP_TYPE_*. Returns the offset or
- * -ENOSPC. */
+/*
+ * The PCI Express capability (version 2) with port type PCI_EXP_TYPE_*. An endpoint whose ops have
+ * reset() offers FLR (PCIe 6.6.2). Returns the offset or -ENOSPC.
+ */
 int pci_add_express(struct pci_device *device, uint8_t port_type);
+
+/*
+ * The power management capability (PCIe 7.5.2): D0 and D3hot without soft reset, no PME. BARs are
+ * not decoded in D3hot. Returns the offset or -ENOSPC.
+ */
+int pci_add_power_management(struct pci_device *device);
+
+/*
+ * Find a capability in @config (walks are bounded). @id: PCI_CAP_ID_* / PCI_EXT_CAP_ID_*. Returns
+ * the offset, or 0.
+ */
+uint16_t pci_find_capability(const uint8_t *config, uint8_t id);
+uint16_t pci_find_ext_capability(const uint8_t *config, uint16_t id);
+uint16_t pci_find_dvsec(const uint8_t *config, uint16_t vendor, uint16_t dvsec_id);
 
 /*
  * pci_register_bar() - declare BAR @index. @ops NULL: the device maps it itself in bar_mapped().
@@ -168,8 +193,22 @@ int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar
  */
 int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn);
 
-/* Unplug: unmaps its BARs; the memory must stay as said above. */
+/* Unplug: unmaps its BARs; the memory must stay as said above. No effect on one that is not
+ * plugged in; not allowed after pci_root_destroy(). */
 void pci_bus_remove(struct pci_device *device);
+
+/*
+ * One guest access to the function's configuration space: what the root calls, and what a device
+ * whose ops take an access may call for the part it does not model (the ops are not asked again
+ * by the _generic ones). @size is 1, 2 or 4, [offset, offset + size) inside one dword. Under the
+ * root's lock.
+ */
+uint32_t pci_config_read(struct pci_device *device, uint32_t offset, unsigned int size);
+void pci_config_write(struct pci_device *device, uint32_t offset, unsigned int size,
+		      uint32_t value);
+uint32_t pci_config_read_generic(struct pci_device *device, uint32_t offset, unsigned int size);
+void pci_config_write_generic(struct pci_device *device, uint32_t offset, unsigned int size,
+			      uint32_t value);
 
 /* Drive INTA of the function (level); swizzled through the bridges to an IOAPIC pin. Any thread. */
 void pci_set_intx(struct pci_device *device, bool level);
@@ -180,7 +219,10 @@ uint32_t pci_intx_gsi(const struct pci_device *device);
 /* Bus master enable, as the guest set it. Any thread. */
 bool pci_bus_master(const struct pci_device *device);
 
-/* Reset the function (FLR or a bridge's secondary bus reset). Under the root's lock. */
+/*
+ * Reset the function (FLR or a bridge's secondary bus reset): BARs unmapped, reset_config restored,
+ * interrupts off, then ops->reset(). Under the root's lock.
+ */
 void pci_device_reset(struct pci_device *device);
 
 #endif

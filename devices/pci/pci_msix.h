@@ -7,11 +7,14 @@
 /*
  * MSI-X (PCIe 6.1.4, 7.7.2) with one eventfd per vector, wired eventfd -> irqfd -> GSI while the
  * vector is unmasked. A masked or not yet enabled vector keeps its count in the eventfd, so no
- * interrupt is lost; the Pending Bit Array is answered by polling the eventfds. GSIs are allocated
- * when a vector is first unmasked.
+ * interrupt is lost; the Pending Bit Array is answered by polling the eventfds. Eventfds are made
+ * when they are first asked for, signalled or unmasked, and GSIs when a vector is first unmasked:
+ * a device costs no system call until its driver uses it.
  */
 #define PCI_MSIX_MAX_VECTORS 2048u
-#define PCI_MSIX_ENTRY_SIZE  16u
+#ifndef PCI_MSIX_ENTRY_SIZE
+#define PCI_MSIX_ENTRY_SIZE 16
+#endif
 
 struct pci_msix_options {
 	uint16_t vectors; /* 1..2048 */
@@ -30,13 +33,21 @@ struct pci_msix_options {
 	void *opaque;
 };
 
-/* Before pci_bus_add(). Returns 0, -EINVAL, -ENOMEM, -EMFILE/-ENFILE (eventfds), -ENOSPC. Sets
- * device->msix. */
+/*
+ * Before pci_bus_add(). Returns 0, -EINVAL (table and PBA overlap, misaligned, outside the BAR),
+ * -EEXIST, -ENOMEM, -ENOSPC. Sets device->msix.
+ */
 int pci_msix_init(struct pci_device *device, const struct pci_msix_options *options);
+
+/* After pci_bus_remove() or with the vCPUs stopped, and before the irq router goes. Closes the
+ * eventfds. A device without MSI-X is allowed. */
 void pci_msix_destroy(struct pci_device *device);
 
-/* The eventfd of a vector (owned by msix): signal it to interrupt the guest, or hand it to VFIO /
- * vhost / io threads. */
+/*
+ * The eventfd of a vector (owned by msix, stays the same until pci_msix_destroy()): signal it to
+ * interrupt the guest, or hand it to VFIO / vhost / io threads. Made at the first call. Returns the
+ * fd, -EINVAL (no such vector) or -errno of eventfd(2). Any thread.
+ */
 int pci_msix_eventfd(const struct pci_device *device, uint16_t vector);
 
 /* Signal a vector. Out of range is ignored. Any thread, one write(2) at most. */
@@ -52,8 +63,11 @@ void pci_msix_table_write(struct pci_device *device, uint64_t offset, uint64_t v
 			  unsigned int size);
 uint64_t pci_msix_pba_read(struct pci_device *device, uint64_t offset, unsigned int size);
 
-/* To be called by pci_device code only: the control word was written / the function was reset. */
-void pci_msix_control_written(struct pci_device *device);
+/* The next three are called by the PCI code only, under the root's lock: pci_bus_add() gave the
+ * function its root; [offset, offset + size) of the configuration space was written; the function
+ * was reset. */
+void pci_msix_attach(struct pci_device *device);
+void pci_msix_config_written(struct pci_device *device, uint32_t offset, unsigned int size);
 void pci_msix_reset(struct pci_device *device);
 
 #endif

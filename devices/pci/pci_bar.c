@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "devices/pci/pci_bus.h"
+
+uint32_t pci_bar_offset(const struct pci_device *device, unsigned int index)
+{
+	bool bridge = pci_is_bridge(device);
+
+	if (index == PCI_ROM_BAR)
+		return bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
+	if (index >= (bridge ? 2 : PCI_BAR_COUNT))
+		return 0;
+	return PCI_BASE_ADDRESS_0 + 4 * index;
+}
+
+int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar_kind kind,
+		     bool prefetchable, uint64_t size, const struct bus_ops *ops, void *opaque)
+{
+	uint32_t offset = pci_bar_offset(device, index);
+	uint64_t least = kind == PCI_BAR_IO ? 4 : kind == PCI_BAR_ROM ? 2048 : 16;
+	uint64_t most = kind == PCI_BAR_IO          ? 0x10000
+			: kind == PCI_BAR_MEMORY_64 ? 1ull << 63
+						    : 1ull << 31;
+	uint32_t flags = 0;
+	uint32_t fixed = 0xfu;
+	struct pci_bar *bar;
+
+	if (!offset || kind == PCI_BAR_NONE || (index == PCI_ROM_BAR) != (kind == PCI_BAR_ROM))
+		return -EINVAL;
+	bar = &device->bars[index];
+	if (bar->kind != PCI_BAR_NONE || size < least || size > most || (size & (size - 1)))
+		return -EINVAL;
+	/* The upper half of a 64-bit BAR is taken too. */
+	if (index > 0 && index < PCI_BAR_COUNT && device->bars[index - 1].kind == PCI_BAR_MEMORY_64)
+		return -EINVAL;
+	if (kind == PCI_BAR_MEMORY_64 &&
+	    (!pci_bar_offset(device, index + 1) || index + 1 >= PCI_BAR_COUNT ||
+	     device->bars[index + 1].kind != PCI_BAR_NONE))
+		return -EINVAL;
+
+	*bar = (struct pci_bar){
+		.kind = kind,
+		.prefetchable = prefetchable,
+		.size = size,
+		.ops = ops,
+		.opaque = opaque,
+	};
+	if (kind == PCI_BAR_IO) {
+		flags = PCI_BASE_ADDRESS_SPACE_IO;
+		fixed = 0x3;
+	} else if (kind == PCI_BAR_ROM) {
+		fixed = 0x7ff;
+	} else {
+		flags = (kind == PCI_BAR_MEMORY_64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0u) |
+			(prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0u);
+	}
+	pci_set_long(device->config, offset, flags);
+	pci_set_long(device->writable, offset,
+		     ((uint32_t) ~(size - 1) & ~fixed) |
+			     (kind == PCI_BAR_ROM ? PCI_ROM_ADDRESS_ENABLE : 0));
+	if (kind == PCI_BAR_MEMORY_64)
+		pci_set_long(device->writable, offset + 4, (uint32_t)(~(size - 1) >> 32));
+	return 0;
+}
+
+/* Where the guest wants BAR @index; false when it is not decoded now. */
+static bool pci_bar_wanted(const struct pci_device *device, unsigned int index, uint64_t *address)
+{
+	const struct pci_bar *bar = &device->bars[index];
+	uint32_t offset = pci_bar_offset(device, index);
+	uint16_t command = pci_get_word(device->config, PCI_COMMAND);
+	uint32_t low = pci_get_long(device->config, offset);
+	uint64_t end;
+
+	/* PCIe 5.3.1.4.1: no memory or I/O decoding in D3hot. */
+	if (device->power_management &&
+	    (device->config[device->power_management + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK))
+		return false;
+	if (!(command & (bar->kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
+		return false;
+	if (bar->kind == PCI_BAR_ROM && !(low & PCI_ROM_ADDRESS_ENABLE))
+		return false;
+	*address = low & pci_get_long(device->writable, offset) & ~1u;
+	if (bar->kind == PCI_BAR_IO)
+		*address &= ~3ull;
+	if (bar->kind == PCI_BAR_MEMORY_64)
+		*address |= (uint64_t)pci_get_long(device->config, offset + 4) << 32;
+	/* 0 is "not placed"; the top of the space is what sizing leaves behind for a moment. */
+	if (!*address || __builtin_add_overflow(*address, bar->size, &end))
+		return false;
+	return bar->kind == PCI_BAR_MEMORY_64 ||
+	       end <= (bar->kind == PCI_BAR_IO ? 0x10000 : UINT32_MAX);
+}
+
+static bool pci_inside(const struct pci_window *window, uint64_t address, uint64_t size)
+{
+	return address >= window->base && size <= window->size &&
+	       address - window->base <= window->size - size;
+}
+
+static bool pci_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b ? b - a < a_size : a - b < b_size;
+}
+
+/* Do the bridges above forward the range, and does it lie in a window of the host bridge? */
+static bool pci_bar_reachable(const struct pci_device *device, const struct pci_bar *bar,
+			      uint64_t address, bool *outside)
+{
+	const struct pci_bus *bus = device->bus;
+	bool io = bar->kind == PCI_BAR_IO;
+	struct pci_window window;
+
+	*outside = false;
+	for (unsigned int depth = 0; bus->bridge; depth++) {
+		const struct pci_device *bridge = bus->bridge;
+		uint16_t command = pci_get_word(bridge->config, PCI_COMMAND);
+
+		if (depth >= PCI_MAX_DEPTH || !bridge->bus ||
+		    !(command & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
+			return false;
+		*outside = !(pci_bridge_window(bridge, bar->kind, false, &window) &&
+			     pci_inside(&window, address, bar->size)) &&
+			   (io || !(pci_bridge_window(bridge, bar->kind, true, &window) &&
+				    pci_inside(&window, address, bar->size)));
+		if (*outside)
+			return false;
+		bus = bridge->bus;
+	}
+	if (!bus->has_windows)
+		return true;
+	*outside = io ? !pci_inside(&bus->windows.io, address, bar->size)
+		      : !pci_inside(&bus->windows.memory_32, address, bar->size) &&
+				   !pci_inside(&bus->windows.memory_64, address, bar->size);
+	return !*outside;
+}
+
+/* Another mapped BAR that lies in the way. */
+static const struct pci_device *pci_bar_conflict(const struct pci_root *root,
+						 const struct pci_bar *bar, uint64_t address)
+{
+	for (const struct pci_bus *bus = root->buses; bus; bus = bus->next) {
+		for (unsigned int devfn = 0; devfn < 256; devfn++) {
+			const struct pci_device *device = bus->devices[devfn];
+
+			if (!device)
+				continue;
+			for (unsigned int i = 0; i <= PCI_ROM_BAR; i++) {
+				const struct pci_bar *other = &device->bars[i];
+
+				if (other->mapped && other != bar &&
+				    (other->kind == PCI_BAR_IO) == (bar->kind == PCI_BAR_IO) &&
+				    pci_overlaps(address, bar->size, other->address, other->size))
+					return device;
+			}
+		}
+	}
+	return NULL;
+}
+
+static bool pci_bar_over_ram(const struct pci_root *root, const struct pci_bar *bar,
+			     uint64_t address)
+{
+	const struct guest_ram_block *blocks;
+	size_t count;
+
+	if (!root->options.memory || bar->kind == PCI_BAR_IO)
+		return false;
+	blocks = guest_memory_blocks(root->options.memory, &count);
+	for (size_t i = 0; i < count; i++)
+		if (pci_overlaps(address, bar->size, blocks[i].gpa, blocks[i].size))
+			return true;
+	return false;
+}
+
+static void pci_bar_refuse(struct pci_device *device, unsigned int index, uint64_t address,
+			   const char *cause, const char *what)
+{
+	struct pci_bar *bar = &device->bars[index];
+
+	/* Retried at every change of the map, reported once for each place. */
+	if (bar->refused && bar->refused_address == address)
+		return;
+	bar->refused = true;
+	bar->refused_address = address;
+	log_limited(device->root->options.logger, &device->limit, CXVM_LOG_WARNING, device->name,
+		    "BAR %u (%#llx bytes) cannot be placed at %#llx: %s%s; it reads all-ones until "
+		    "the guest moves it",
+		    index, (unsigned long long)bar->size, (unsigned long long)address, cause, what);
+}
+
+static void pci_bar_unmap(struct pci_device *device, unsigned int index)
+{
+	struct pci_bar *bar = &device->bars[index];
+	const struct pci_root_options *options = &device->root->options;
+
+	if (!bar->mapped)
+		return;
+	bar->mapped = false;
+	if (device->ops && device->ops->bar_unmapped)
+		device->ops->bar_unmapped(device, index);
+	if (bar->ops)
+		bus_remove(bar->kind == PCI_BAR_IO ? options->pio : options->mmio, &bar->region);
+}
+
+static void pci_bar_map(struct pci_device *device, unsigned int index, uint64_t address)
+{
+	struct pci_bar *bar = &device->bars[index];
+	struct pci_root *root = device->root;
+	struct bus *space = bar->kind == PCI_BAR_IO ? root->options.pio : root->options.mmio;
+	const struct pci_device *other;
+	bool outside;
+	int result;
+
+	if (!pci_bar_reachable(device, bar, address, &outside)) {
+		if (outside)
+			pci_bar_refuse(device, index, address, "outside the bridge windows", "");
+		return;
+	}
+	if (pci_bar_over_ram(root, bar, address)) {
+		pci_bar_refuse(device, index, address, "it would cover guest RAM", "");
+		return;
+	}
+	other = pci_bar_conflict(root, bar, address);
+	if (other) {
+		pci_bar_refuse(device, index, address, "it would cover a BAR of ", other->name);
+		return;
+	}
+	if (bar->ops) {
+		bar->region = (struct bus_region){
+			.name = device->name,
+			.base = address,
+			.size = bar->size,
+			.ops = bar->ops,
+			.opaque = bar->opaque,
+		};
+		result = space ? bus_add(space, &bar->region) : -ENODEV;
+		if (result) {
+			pci_bar_refuse(device, index, address, "the bus refused it", "");
+			return;
+		}
+	}
+	bar->mapped = true;
+	bar->address = address;
+	result = device->ops && device->ops->bar_mapped
+			 ? device->ops->bar_mapped(device, index, address)
+			 : 0;
+	if (result) {
+		bar->mapped = false;
+		if (bar->ops)
+			bus_remove(space, &bar->region);
+		pci_bar_refuse(device, index, address, "the device could not map it", "");
+		return;
+	}
+	bar->refused = false;
+}
+
+void pci_unmap_bars(struct pci_device *device)
+{
+	for (unsigned int i = 0; i <= PCI_ROM_BAR; i++) {
+		pci_bar_unmap(device, i);
+		device->bars[i].refused = false;
+	}
+}
+
+/* One pass over all BARs: @map false takes away what is in the wrong place, true maps the rest. */
+static void pci_update_device(struct pci_device *device, bool map)
+{
+	for (unsigned int i = 0; i <= PCI_ROM_BAR; i++) {
+		struct pci_bar *bar = &device->bars[i];
+		uint64_t address = 0;
+		bool outside;
+		bool wanted;
+
+		if (bar->kind == PCI_BAR_NONE)
+			continue;
+		wanted = pci_bar_wanted(device, i, &address);
+		if (map) {
+			if (wanted && !bar->mapped)
+				pci_bar_map(device, i, address);
+		} else {
+			if (!wanted)
+				bar->refused = false;
+			if (bar->mapped && (!wanted || address != bar->address ||
+					    !pci_bar_reachable(device, bar, address, &outside)))
+				pci_bar_unmap(device, i);
+		}
+	}
+}
+
+void pci_update_mappings(struct pci_root *root)
+{
+	for (unsigned int map = 0; map < 2; map++)
+		for (struct pci_bus *bus = root->buses; bus; bus = bus->next)
+			for (unsigned int devfn = 0; devfn < 256; devfn++)
+				if (bus->devices[devfn])
+					pci_update_device(bus->devices[devfn], map);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/pci/pci_device.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "devices/pci/pci_bus.h"
+
+#define PCI_FIRST_CAPABILITY     0x40u
+#define PCI_FIRST_EXT_CAPABILITY 0x100u
+#define PCI_EXPRESS_SIZE         0x3cu /* version 2 of the capability, with the slot registers */
+#define PCI_EXPRESS_WIDTH_X16    (16u << 4)
+
+void pci_header_init(struct pci_device *device, uint8_t header_type, uint16_t vendor,
+		     uint16_t device_id, uint32_t class_code, uint8_t revision)
+{
+	const char *name = device->name;
+	const struct pci_device_ops *ops = device->ops;
+	uint8_t *config = device->config;
+	uint8_t *writable = device->writable;
+
+	memset(device, 0, sizeof(*device));
+	device->name = name;
+	device->ops = ops;
+	device->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
+	device->next_capability = PCI_FIRST_CAPABILITY;
+	device->next_ext_capability = PCI_FIRST_EXT_CAPABILITY;
+
+	pci_set_word(config, PCI_VENDOR_ID, vendor);
+	pci_set_word(config, PCI_DEVICE_ID, device_id);
+	config[PCI_REVISION_ID] = revision;
+	config[PCI_CLASS_PROG] = (uint8_t)class_code;
+	pci_set_word(config, PCI_CLASS_DEVICE, (uint16_t)(class_code >> 8));
+	config[PCI_HEADER_TYPE] = header_type;
+
+	/* PCIe 7.5.1.1.3: the other command bits are hardwired to 0. */
+	pci_set_word(writable, PCI_COMMAND,
+		     PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+			     PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	/* PCIe 7.5.1.1.4 */
+	pci_set_word(device->write_1_to_clear, PCI_STATUS,
+		     PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT |
+			     PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |
+			     PCI_STATUS_DETECTED_PARITY);
+	writable[PCI_CACHE_LINE_SIZE] = 0xff;
+	writable[PCI_INTERRUPT_LINE] = 0xff;
+}
+
+void pci_device_init(struct pci_device *device, uint16_t vendor, uint16_t device_id,
+		     uint32_t class_code, uint8_t revision, uint16_t subsystem_vendor,
+		     uint16_t subsystem_id)
+{
+	pci_header_init(device, PCI_HEADER_TYPE_NORMAL, vendor, device_id, class_code, revision);
+	pci_set_word(device->config, PCI_SUBSYSTEM_VENDOR_ID, subsystem_vendor);
+	pci_set_word(device->config, PCI_SUBSYSTEM_ID, subsystem_id);
+}
+
+static void pci_link_capability(struct pci_device *device, uint8_t id, uint16_t offset)
+{
+	uint8_t *config = device->config;
+
+	config[offset] = id;
+	config[offset + 1] = 0;
+	config[device->last_capability ? device->last_capability + 1 : PCI_CAPABILITY_LIST] =
+		(uint8_t)offset;
+	device->last_capability = offset;
+	pci_set_word(config, PCI_STATUS,
+		     (uint16_t)(pci_get_word(config, PCI_STATUS) | PCI_STATUS_CAP_LIST));
+}
+
+int pci_add_capability(struct pci_device *device, uint8_t id, uint16_t size)
+{
+	uint16_t offset = device->next_capability;
+	uint32_t end = (uint32_t)offset + size;
+
+	if (size < 2 || end > PCI_FIRST_EXT_CAPABILITY)
+		return -ENOSPC;
+	device->next_capability = (uint16_t)((end + 3) & ~3u);
+	pci_link_capability(device, id, offset);
+	return offset;
+}
+
+static bool pci_range_is_free(const struct pci_device *device, uint32_t offset, uint32_t size)
+{
+	for (uint32_t i = offset; i < offset + size; i++)
+		if (device->config[i] || device->writable[i] || device->write_1_to_clear[i])
+			return false;
+	return true;
+}
+
+static void pci_link_ext_capability(struct pci_device *device, uint16_t id, uint8_t version,
+				    uint16_t offset)
+{
+	uint8_t *config = device->config;
+	uint16_t last = device->last_ext_capability;
+
+	/* PCIe 7.6.3: id 15:0, version 19:16, next 31:20. */
+	pci_set_long(config, offset, id | (uint32_t)(version & 0xf) << 16);
+	if (last)
+		pci_set_long(config, last,
+			     (pci_get_long(config, last) & 0xfffffu) | (uint32_t)offset << 20);
+	device->last_ext_capability = offset;
+}
+
+int pci_add_ext_capability_at(struct pci_device *device, uint16_t id, uint8_t version,
+			      uint16_t offset, uint16_t size)
+{
+	uint32_t end = (uint32_t)offset + size;
+
+	if (offset < PCI_FIRST_EXT_CAPABILITY || offset % 4 || size < 4 || end > PCI_CONFIG_SIZE)
+		return -EINVAL;
+	/* The chain starts at 0x100 (PCIe 7.6.1), whatever is there. */
+	if (!device->last_ext_capability && offset != PCI_FIRST_EXT_CAPABILITY)
+		return -EINVAL;
+	if (!pci_range_is_free(device, offset, size))
+		return -EEXIST;
+	if (end > device->next_ext_capability)
+		device->next_ext_capability = (uint16_t)((end + 3) & ~3u);
+	pci_link_ext_capability(device, id, version, offset);
+	return 0;
+}
+
+int pci_add_ext_capability(struct pci_device *device, uint16_t id, uint8_t version, uint16_t size)
+{
+	uint16_t offset = device->next_ext_capability;
+	uint32_t end = (uint32_t)offset + size;
+
+	if (size < 4 || end > PCI_CONFIG_SIZE)
+		return -ENOSPC;
+	device->next_ext_capability = (uint16_t)((end + 3) & ~3u);
+	pci_link_ext_capability(device, id, version, offset);
+	return offset;
+}
+
+int pci_add_dvsec(struct pci_device *device, uint16_t vendor, uint8_t revision, uint16_t dvsec_id,
+		  uint16_t length)
+{
+	int offset;
+
+	if (length < 10 || length > 0xfff)
+		return -ENOSPC;
+	offset = pci_add_ext_capability(device, PCI_EXT_CAP_ID_DVSEC, 1, length);
+	if (offset < 0)
+		return offset;
+	pci_set_long(device->config, (uint32_t)offset + PCI_DVSEC_HEADER1,
+		     vendor | (uint32_t)(revision & 0xf) << 16 | (uint32_t)length << 20);
+	pci_set_word(device->config, (uint32_t)offset + PCI_DVSEC_HEADER2, dvsec_id);
+	return offset;
+}
+
+int pci_add_express(struct pci_device *device, uint8_t port_type)
+{
+	bool endpoint = port_type == PCI_EXP_TYPE_ENDPOINT || port_type == PCI_EXP_TYPE_LEG_END ||
+			port_type == PCI_EXP_TYPE_RC_END;
+	uint32_t capabilities = PCI_EXP_DEVCAP_RBER;
+	uint8_t *config = device->config;
+	int result = pci_add_capability(device, PCI_CAP_ID_EXP, PCI_EXPRESS_SIZE);
+	uint32_t offset;
+
+	if (result < 0)
+		return result;
+	offset = (uint32_t)result;
+	device->express = (uint16_t)offset;
+	if (endpoint && device->ops && device->ops->reset)
+		capabilities |= PCI_EXP_DEVCAP_FLR;
+	pci_set_word(config, offset + PCI_EXP_FLAGS, (uint16_t)(2 | port_type << 4));
+	pci_set_long(config, offset + PCI_EXP_DEVCAP, capabilities);
+	/* PCIe 7.5.3.4; bit 15 starts FLR and reads 0. */
+	pci_set_word(device->writable, offset + PCI_EXP_DEVCTL,
+		     PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
+			     PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_RELAX_EN |
+			     PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_NOSNOOP_EN |
+			     PCI_EXP_DEVCTL_READRQ);
+	pci_set_word(config, offset + PCI_EXP_DEVCTL,
+		     PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN |
+			     PCI_EXP_DEVCTL_READRQ_512B);
+	pci_set_word(device->write_1_to_clear, offset + PCI_EXP_DEVSTA,
+		     PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED |
+			     PCI_EXP_DEVSTA_URD);
+	if (port_type == PCI_EXP_TYPE_RC_END)
+		return (int)offset; /* PCIe 7.5.3: no link */
+	pci_set_long(config, offset + PCI_EXP_LNKCAP,
+		     PCI_EXP_LNKCAP_SLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
+	pci_set_word(config, offset + PCI_EXP_LNKSTA,
+		     PCI_EXP_LNKSTA_CLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
+	pci_set_long(config, offset + PCI_EXP_LNKCAP2,
+		     PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB |
+			     PCI_EXP_LNKCAP2_SLS_8_0GB | PCI_EXP_LNKCAP2_SLS_16_0GB |
+			     PCI_EXP_LNKCAP2_SLS_32_0GB);
+	pci_set_word(config, offset + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS_32_0GT);
+	return (int)offset;
+}
+
+int pci_add_power_management(struct pci_device *device)
+{
+	int offset = pci_add_capability(device, PCI_CAP_ID_PM, PCI_PM_SIZEOF);
+
+	if (offset < 0)
+		return offset;
+	device->power_management = (uint16_t)offset;
+	pci_set_word(device->config, (uint32_t)offset + PCI_PM_PMC, 3);
+	pci_set_word(device->config, (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+	pci_set_word(device->writable, (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+	return offset;
+}
+
+uint16_t pci_find_capability(const uint8_t *config, uint8_t id)
+{
+	uint32_t offset = config[PCI_CAPABILITY_LIST] & 0xfcu;
+
+	if (!(pci_get_word(config, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+		return 0;
+	for (unsigned int hops = 0; hops < 48 && offset >= PCI_FIRST_CAPABILITY; hops++) {
+		if (config[offset] == id)
+			return (uint16_t)offset;
+		offset = config[offset + 1] & 0xfcu;
+	}
+	return 0;
+}
+
+/* The next capability at or after @offset with @id; @offset 0 ends the chain. */
+static uint32_t pci_ext_capability_from(const uint8_t *config, uint32_t offset, uint16_t id,
+					unsigned int *hops)
+{
+	while (offset >= PCI_FIRST_EXT_CAPABILITY && offset <= PCI_CONFIG_SIZE - 4 &&
+	       (*hops)++ < (PCI_CONFIG_SIZE - PCI_FIRST_EXT_CAPABILITY) / 8) {
+		uint32_t header = pci_get_long(config, offset);
+
+		if (!header || header == UINT32_MAX)
+			return 0;
+		if (PCI_EXT_CAP_ID(header) == id)
+			return offset;
+		offset = PCI_EXT_CAP_NEXT(header) & 0xffcu;
+	}
+	return 0;
+}
+
+uint16_t pci_find_ext_capability(const uint8_t *config, uint16_t id)
+{
+	unsigned int hops = 0;
+
+	return (uint16_t)pci_ext_capability_from(config, PCI_FIRST_EXT_CAPABILITY, id, &hops);
+}
+
+uint16_t pci_find_dvsec(const uint8_t *config, uint16_t vendor, uint16_t dvsec_id)
+{
+	uint32_t offset = PCI_FIRST_EXT_CAPABILITY;
+	unsigned int hops = 0;
+
+	while ((offset = pci_ext_capability_from(config, offset, PCI_EXT_CAP_ID_DVSEC, &hops))) {
+		if (offset <= PCI_CONFIG_SIZE - 10 &&
+		    pci_get_word(config, offset + PCI_DVSEC_HEADER1) == vendor &&
+		    pci_get_word(config, offset + PCI_DVSEC_HEADER2) == dvsec_id)
+			return (uint16_t)offset;
+		offset = PCI_EXT_CAP_NEXT(pci_get_long(config, offset)) & 0xffcu;
+	}
+	return 0;
+}
+
+bool pci_bus_master(const struct pci_device *device)
+{
+	return __atomic_load_n(&device->bus_master, __ATOMIC_RELAXED);
+}

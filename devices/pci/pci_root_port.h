@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DEVICES_PCI_PCI_ROOT_PORT_H
+#define DEVICES_PCI_PCI_ROOT_PORT_H
+
+#include "devices/pci/pci_root.h"
+
+/*
+ * A PCI Express root port: type 1 header (PCIe 7.5.1.3), express capability with slot and a link
+ * that is up, one MSI for the port services, AER. Its secondary bus takes one device, at device 0.
+ * A caller that extends it (CXL root port) embeds the struct and adds capabilities or BARs between
+ * init and add.
+ */
+struct pci_root_port {
+	struct pci_device device;
+	struct pci_bus *secondary; /* set by pci_root_port_init(); belongs to the root */
+	/* Optional: true while a secondary bus reset has no effect (CXL 8.1.5.2). Under the root's
+	 * lock. */
+	bool (*secondary_reset_masked)(const struct pci_root_port *port);
+};
+
+/*
+ * @name must outlive the port. @slot: physical slot number 1..8191, unique in the machine. Returns
+ * 0, -EINVAL, -ENOMEM, -ENOSPC. Configuration thread, before pci_root_port_add().
+ */
+int pci_root_port_init(struct pci_root_port *port, struct pci_root *root, const char *name,
+		       uint16_t slot);
+
+/* Plug the port into @bus; @devfn and results as pci_bus_add(). */
+int pci_root_port_add(struct pci_root_port *port, struct pci_bus *bus, int devfn);
+
+/* Frees what init allocated (not the secondary bus). vCPUs stopped. A zeroed port is allowed. */
+void pci_root_port_destroy(struct pci_root_port *port);
+
+#endif

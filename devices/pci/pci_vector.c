@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/pci/pci_vector.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void pci_vector_init(struct pci_vector *vector)
+{
+	*vector = (struct pci_vector){.fd = -1};
+}
+
+int pci_vector_fd(struct pci_vector *vector)
+{
+	int fd = __atomic_load_n(&vector->fd, __ATOMIC_ACQUIRE);
+	int none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (!__atomic_compare_exchange_n(&vector->fd, &none, fd, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		/* Another thread was faster. */
+		close(fd);
+		fd = none;
+	}
+	return fd;
+}
+
+int pci_vector_notify(struct pci_vector *vector)
+{
+	int fd = pci_vector_fd(vector);
+
+	if (fd < 0)
+		return fd;
+	/* EAGAIN: the count is at its end, so the signal is pending anyway. */
+	return eventfd_write(fd, 1) && errno != EAGAIN ? -errno : 0;
+}
+
+bool pci_vector_pending(const struct pci_vector *vector)
+{
+	struct pollfd poll_fd = {
+		.fd = __atomic_load_n(&vector->fd, __ATOMIC_ACQUIRE),
+		.events = POLLIN,
+	};
+
+	/* While live, KVM takes the count as it comes: nothing is pending (PCIe 6.1.4.5). */
+	return poll_fd.fd >= 0 && !__atomic_load_n(&vector->live, __ATOMIC_ACQUIRE) &&
+	       poll(&poll_fd, 1, 0) == 1;
+}
+
+static int pci_vector_route(struct pci_vector *vector, struct irq_router *irq, uint64_t address,
+			    uint32_t data)
+{
+	int result;
+
+	if (vector->routed && vector->address == address && vector->data == data)
+		return 0;
+	result = irq_set_msi_route(irq, vector->gsi, address, data);
+	vector->routed = result == 0;
+	vector->address = address;
+	vector->data = data;
+	return result;
+}
+
+static void pci_vector_detach(struct pci_vector *vector, struct irq_router *irq)
+{
+	if (!vector->live)
+		return;
+	irq_detach(irq, vector->gsi, vector->fd);
+	__atomic_store_n(&vector->live, false, __ATOMIC_RELEASE);
+}
+
+int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live, uint64_t address,
+		   uint32_t data)
+{
+	eventfd_t missed;
+	int result;
+
+	if (!live) {
+		pci_vector_detach(vector, irq);
+		return 0;
+	}
+	if (!irq)
+		return -ENODEV;
+	result = pci_vector_fd(vector);
+	if (result < 0)
+		return result;
+	if (!vector->has_gsi) {
+		result = irq_alloc_gsi(irq, &vector->gsi);
+		if (result)
+			return result;
+		vector->has_gsi = true;
+		vector->routed = false;
+	}
+	result = pci_vector_route(vector, irq, address, data);
+	if (result) {
+		pci_vector_detach(vector, irq);
+		return result;
+	}
+	if (vector->live)
+		return 0;
+	result = irq_attach(irq, vector->gsi, vector->fd, -1);
+	if (result)
+		return result;
+	__atomic_store_n(&vector->live, true, __ATOMIC_RELEASE);
+	/*
+	 * KVM looked at the count when the irqfd was attached and injects what was missed, but
+	 * leaves the count: taken here, so that it is not injected again after the next mask.
+	 */
+	(void)eventfd_read(vector->fd, &missed);
+	return 0;
+}
+
+void pci_vector_reset(struct pci_vector *vector, struct irq_router *irq)
+{
+	eventfd_t missed;
+
+	pci_vector_detach(vector, irq);
+	if (vector->has_gsi)
+		irq_free_gsi(irq, vector->gsi);
+	vector->has_gsi = false;
+	vector->routed = false;
+	if (vector->fd >= 0)
+		(void)eventfd_read(vector->fd, &missed);
+}
+
+void pci_vector_destroy(struct pci_vector *vector, struct irq_router *irq)
+{
+	pci_vector_detach(vector, irq);
+	if (vector->has_gsi)
+		irq_free_gsi(irq, vector->gsi);
+	if (vector->fd >= 0)
+		close(vector->fd);
+	pci_vector_init(vector);
+}
