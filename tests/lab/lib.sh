@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers for lab cases; a case starts with: source "$LAB/lib.sh". See tests/lab/README.md.
+# shellcheck shell=bash
+set -u
+
+lab_pass() { printf 'PASS %s\n' "$1"; }
+lab_fail() { printf 'FAIL %s: %s\n' "$1" "${*:2}"; }
+lab_skip() { printf 'SKIP %s: %s\n' "$1" "${*:2}"; }
+lab_note() { printf 'NOTE %s\n' "$*"; }
+# lab_check NAME COMMAND...: passes when the command succeeds.
+lab_check() {
+    local name=$1
+    shift
+    if "$@"; then lab_pass "$name"; else lab_fail "$name" "\"$*\" failed"; fi
+}
+# lab_equal NAME EXPECTED ACTUAL
+lab_equal() {
+    if [[ $2 == "$3" ]]; then lab_pass "$1"; else lab_fail "$1" "expected '$2', found '$3'"; fi
+}
+# lab_need_cxvm NAME: skips the whole case when cxvm was not built.
+lab_need_cxvm() {
+    command -v cxvm >/dev/null && return
+    lab_skip "$1" "cxvm was not built"
+    exit 0
+}
+# lab_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over.
+lab_until() {
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((${EPOCHREALTIME/./} < end)) || return 1
+        sleep 0.1
+    done
+}
+# lab_wait_text FILE REGEX SECONDS [PID]: waits for text in a file; gives up early when PID has ended.
+lab_wait_text() {
+    local end=$((${EPOCHREALTIME/./} + $3 * 1000000)) alive=1
+    while :; do
+        [[ -z ${4:-} ]] || kill -0 "$4" 2>/dev/null || alive=0
+        grep -aqE -- "$2" "$1" 2>/dev/null && return 0
+        ((alive)) || return 1
+        ((${EPOCHREALTIME/./} < end)) || return 1
+        sleep 0.1
+    done
+}
+# lab_scratch: mounts the 16 GiB scratch disk at /scratch (fresh at the first call of a boot).
+lab_scratch() {
+    local block
+    mountpoint -q /scratch && return
+    for block in /sys/block/vd*; do
+        [[ $(<"$block/serial") == scratch ]] || continue
+        mkdir -p /scratch
+        mke2fs -q -F -O ^has_journal -E lazy_itable_init=1,nodiscard "/dev/${block##*/}" && mount "/dev/${block##*/}" /scratch
+        return
+    done
+    return 1
+}
+# lab_kernel NAME FORMAT: path of a guest kernel. NAME: cloud-6.1 cloud-6.12 cloud-7 amd64-6.12 amd64-7; FORMAT: bzImage or pvh.
+lab_kernel() {
+    case $2 in
+        bzImage) echo "/lab/kernels/$1/bzImage" ;;
+        pvh) echo "/lab/kernels/$1/vmlinux" ;;
+    esac
+}
+# lab_initrd NAME [tools]: path of the initrd of a guest kernel; with "tools" it has lspci, cxl, daxctl, strace, ip and iasl too.
+lab_initrd() {
+    if [[ ${2:-} == tools ]]; then
+        local path=/run/initrd-$1-tools
+        [[ -f $path ]] || cat "/payload/initrd/$1.cpio" /payload/initrd/tools.cpio >"$path"
+        echo "$path"
+    else
+        echo "/payload/initrd/$1.cpio"
+    fi
+}
+
+# --- a guest ---------------------------------------------------------------------------------------------------------------------
+# Every guest has a tag; its files are TAG.console (what the guest printed), TAG.log (the VMM's own output).
+declare -A vm_pid=() vm_status=() vm_started=()
+
+# vm_start TAG COMMAND...: starts a VMM in the background. The command must send the guest's console to its standard output
+# (cxvm: --serial stdio or the default) or to TAG.console by itself.
+vm_start() {
+    local tag=$1
+    shift
+    printf '%s\n' "$*" >"$tag.command"
+    : >"$tag.console"
+    "$@" </dev/null >>"$tag.console" 2>"$tag.log" &
+    vm_pid[$tag]=$!
+    vm_status[$tag]=
+    vm_started[$tag]=${EPOCHREALTIME/./}
+}
+# vm_wait_text TAG REGEX SECONDS
+vm_wait_text() { lab_wait_text "$1.console" "$2" "$3" "${vm_pid[$1]}"; }
+# vm_wait_exit TAG SECONDS: waits for the end; the status is in vm_status[TAG]. Kills the VMM (status "timeout") when time is over.
+vm_wait_exit() {
+    local tag=$1 pid=${vm_pid[$1]} end=$((${EPOCHREALTIME/./} + $2 * 1000000))
+    while kill -0 "$pid" 2>/dev/null; do
+        if ((${EPOCHREALTIME/./} > end)); then
+            kill -KILL "$pid" 2>/dev/null
+            wait "$pid" 2>/dev/null
+            vm_status[$tag]=timeout
+            return 1
+        fi
+        sleep 0.05
+    done
+    wait "$pid"
+    vm_status[$tag]=$?
+}
+# vm_kill TAG [SIGNAL]
+vm_kill() { kill -"${2:-KILL}" "${vm_pid[$1]}" 2>/dev/null; }
+
+# vm_command KERNEL FORMAT CPUS MEMORY APPEND [ARG...]: fills the array vm_argv with the command that boots a lab guest with
+# the VMM LAB_VMM (cxvm, qemu-microvm, qemu-q35). KERNEL as for lab_kernel; MEMORY like 512M; ARGs are added as they are.
+vm_command() {
+    local kernel=$1 format=$2 cpus=$3 memory=$4 append=$5 initrd
+    shift 5
+    initrd=$(lab_initrd "$kernel" "${LAB_TOOLS:-}")
+    append="console=ttyS0 quiet panic=-1 mitigations=off $append"
+    case $LAB_VMM in
+        cxvm) vm_argv=(cxvm run --kernel "$(lab_kernel "$kernel" "$format")" --initrd "$initrd" --cmdline "$append"
+            --cpus "$cpus" --memory "size=$memory" "$@") ;;
+        qemu-*)
+            vm_argv=(qemu-system-x86_64 -M "${LAB_VMM#qemu-}" -accel kvm -cpu host -smp "$cpus" -m "$memory" -nodefaults
+                -display none -no-reboot -serial stdio -kernel "$(lab_kernel "$kernel" "$format")" -initrd "$initrd"
+                -append "$append" "$@") ;;
+    esac
+}
+
+# The kernel's warnings that say nothing about us: expression, tab, reason.
+vm_log_allowed=$LAB/guest-log-allowed.txt
+# vm_log_bad TAG: prints the kernel warnings and errors of a guest that are not on the list.
+vm_log_bad() {
+    grep -aoE '^KLOG <[0-4]>.*' "$1.console" | tr -d '\r' | sed -E 's/^KLOG <[0-9]>\[ *[0-9.]+\] *//' |
+        grep -vEf <(sed -e '/^#/d' -e '/^$/d' -e 's/\t.*//' "$vm_log_allowed") || true
+}
+
+# vm_case NAME SECONDS EXPECTED-STATUS KERNEL FORMAT CPUS MEMORY APPEND [ARG...]: boots a guest with the lab's init, waits for its
+# end and passes when it reached init, no guest test failed, the VMM's exit status is as expected ("any": not looked at) and the
+# guest's kernel log is clean. A guest that hangs gets a second try, which is reported as RETRY and so counted.
+vm_case() {
+    local name=$1 seconds=$2 expected=$3 try bad why
+    shift 3
+    vm_command "$@"
+    for try in 1 2; do
+        vm_start "$name" "${vm_argv[@]}"
+        vm_wait_exit "$name" "$seconds"
+        [[ ${vm_status[$name]} == timeout ]] || break
+        cp "$name.console" "$name.try$try.console"
+        ((try == 2)) || printf 'RETRY %s: no end after %s s; last line: %s\n' "$name" "$seconds" "$(tail -n 1 "$name.console" | tr -d '\r' | cut -c1-100)"
+    done
+    vm_seconds=$(awk -v a="${vm_started[$name]}" -v b="${EPOCHREALTIME/./}" 'BEGIN { printf "%.1f", (b - a) / 1e6 }')
+    why=
+    if [[ ${vm_status[$name]} == timeout ]]; then
+        why="no end after $seconds s, twice"
+    elif ! grep -aq '^INIT-REACHED' "$name.console"; then
+        why="init was not reached (status ${vm_status[$name]}): $(tail -n 1 "$name.log" | cut -c1-200)"
+    elif grep -aq '^TEST-FAIL' "$name.console"; then
+        why="$(grep -a -B2 '^TEST-FAIL' "$name.console" | tr -d '\r' | tr '\n' ';' | cut -c1-300)"
+    elif [[ $expected != any && ${vm_status[$name]} != "$expected" ]]; then
+        why="exit status ${vm_status[$name]} instead of $expected: $(tail -n 1 "$name.log" | cut -c1-200)"
+    else
+        bad=
+        [[ $LAB_VMM != cxvm ]] || bad=$(vm_log_bad "$name")
+        [[ -z $bad ]] || why="the guest's kernel says: $(head -n 3 <<<"$bad" | tr '\n' ';' | cut -c1-300)"
+    fi
+    if [[ -z $why ]]; then lab_pass "$name"; else lab_fail "$name" "$why"; fi
+    [[ -z $why ]]
+}
