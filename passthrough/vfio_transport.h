@@ -74,6 +74,11 @@ struct vfio_transport_ops {
 	 */
 	int (*region_read)(struct vfio_transport *transport, uint32_t index, uint64_t offset,
 			   void *data, uint32_t length);
+	/* @count (at most 64) aligned dwords at @offsets, sent together where there is a round
+	 * trip.
+	 */
+	int (*region_read_dwords)(struct vfio_transport *transport, uint32_t index,
+				  const uint64_t *offsets, uint32_t *values, uint32_t count);
 	int (*region_write)(struct vfio_transport *transport, uint32_t index, uint64_t offset,
 			    const void *data, uint32_t length, bool posted);
 

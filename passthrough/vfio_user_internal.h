@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PASSTHROUGH_VFIO_USER_INTERNAL_H
+#define PASSTHROUGH_VFIO_USER_INTERNAL_H
+
+#include <sys/epoll.h>
+
+#include "passthrough/vfio_info.h"
+#include "passthrough/vfio_transport.h"
+#include "passthrough/vfio_user_channel.h"
+#include "passthrough/vfio_user_negotiate.h"
+
+/* What the files of the vfio-user client share. */
+#define EVENT_EDGE_INPUT    ((uint32_t)EPOLLIN | (uint32_t)EPOLLET)
+#define VFIO_USER_INFO_SIZE 4096u /* most bytes of an information structure with its chain */
+#define VFIO_USER_MAX_IRQS  16u
+
+struct vfio_user_region {
+	uint8_t *info; /* struct vfio_region_info and its chain; NULL: the server refused */
+	uint32_t length;
+	int fd; /* for mmap, -1: none */
+};
+
+struct vfio_user_client {
+	struct vfio_transport transport; /* first */
+	struct vfio_transport_options options;
+	char *name;
+	struct vfio_user_channel channel;
+	struct vfio_user_limits limits;
+	struct event_source *source;
+	struct log_ratelimit limit;
+	uint8_t *scratch; /* answers to the server's DMA reads; belongs to whoever reads */
+	/* Constant after get_device_info(), which fetches all of them together. */
+	uint32_t region_count;
+	struct vfio_user_region regions[VFIO_INFO_MAX_REGIONS];
+	uint32_t irq_count;
+	struct vfio_user_irq_info irqs[VFIO_USER_MAX_IRQS];
+};
+
+int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call *call);
+
+int vfio_user_get_device_info(struct vfio_transport *transport, uint8_t **info, uint32_t *length);
+int vfio_user_get_region_info(struct vfio_transport *transport, uint32_t index, uint8_t **info,
+			      uint32_t *length);
+int vfio_user_get_irq_info(struct vfio_transport *transport, uint32_t index, uint32_t *flags,
+			   uint32_t *count);
+
+#endif
