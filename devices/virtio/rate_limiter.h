@@ -25,10 +25,9 @@ struct token_bucket {
 	uint64_t size;
 	uint64_t one_time_burst;
 	uint64_t refill_ns;
-	uint64_t tokens;
-	uint64_t debt; /* owed by a request larger than the bucket */
+	int64_t tokens; /* below 0: owed by a request larger than the bucket */
 	uint64_t last_ns;
-	uint64_t remainder; /* of tokens, in parts of refill_ns */
+	uint64_t remainder; /* of a token, in parts of refill_ns */
 };
 
 struct rate_limiter {
@@ -36,7 +35,7 @@ struct rate_limiter {
 	struct token_bucket ops;
 };
 
-/* Returns 0 or -EINVAL: a size without a refill_time. */
+/* Returns 0 or -EINVAL: a size without a refill_time, or numbers beyond 2^62. */
 int rate_limiter_init(struct rate_limiter *limiter, const struct rate_limiter_options *options,
 		      uint64_t now_ns);
 

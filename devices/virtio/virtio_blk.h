@@ -19,7 +19,7 @@ struct virtio_blk_options {
 	int fd;           /* -1: open path; else the open image, owned by the device on success */
 	bool readonly;    /* opened O_RDONLY, VIRTIO_BLK_F_RO */
 	bool direct;      /* O_DIRECT; its alignment becomes the disk's logical block size */
-	bool lock;        /* take an OFD lock: shared when readonly, exclusive else */
+	bool no_lock;     /* else: an OFD lock, shared when readonly, exclusive if not */
 	bool no_io_uring; /* always preadv/pwritev */
 	uint16_t num_queues; /* 0: 1; at most 64 */
 	uint16_t queue_size; /* 0: 256; power of two */

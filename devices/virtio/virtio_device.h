@@ -60,6 +60,8 @@ struct virtio_transport_ops {
 	void (*config_interrupt)(void *opaque);
 	/* Set NEEDS_RESET (2.1.1) and tell the driver. */
 	void (*needs_reset)(void *opaque);
+	/* Make queue_notify() run (again) in the loop's thread. Not for kernel_queues. */
+	void (*kick)(void *opaque, uint16_t queue);
 	/* For devices with kernel_queues: the eventfds to hand to the kernel. */
 	int (*kick_fd)(void *opaque, uint16_t queue);
 	int (*call_fd)(void *opaque, uint16_t queue);
@@ -111,6 +113,10 @@ static inline bool virtio_device_has(const struct virtio_device *device, unsigne
 
 /* Send the interrupt for what was pushed, if the driver wants one. */
 void virtio_device_notify(struct virtio_device *device, uint16_t queue);
+
+/* Come back to queue_notify() later: other devices of the loop get their turn first. From callbacks
+ * of the loop or from activate() and resume(). */
+void virtio_device_kick(struct virtio_device *device, uint16_t queue);
 
 /* The configuration changed: new generation, interrupt. Any thread. */
 void virtio_device_config_changed(struct virtio_device *device);

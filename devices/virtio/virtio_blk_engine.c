@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "devices/virtio/virtio_blk_internal.h"
+
+#define SUBMISSION_ENTRIES 256u
+#define REAP_BATCH         64u
+
+static bool do_request(struct blk *blk, struct blk_request *request, uint8_t *status)
+{
+	int fd = blk->image.fd;
+	int count = request->data_count < IOV_MAX ? (int)request->data_count : IOV_MAX;
+	ssize_t result;
+
+	switch (request->type) {
+	case VIRTIO_BLK_T_IN:
+		result = preadv(fd, request->data, count, (off_t)request->offset);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		result = pwritev(fd, request->data, count, (off_t)request->offset);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		result = fdatasync(fd);
+		break;
+	default:
+		result = fallocate(fd, request->fallocate_mode, (off_t)request->offset,
+				   (off_t)request->bytes);
+		break;
+	}
+	return blk_request_result(blk, request, result < 0 ? -errno : result, status);
+}
+
+static void do_synchronously(struct blk *blk, struct blk_request *request)
+{
+	uint8_t status = VIRTIO_BLK_S_IOERR;
+
+	while (do_request(blk, request, &status))
+		;
+	blk_request_finish(blk, request, status);
+}
+
+static struct io_uring_sqe *next_entry(struct blk *blk)
+{
+	struct io_uring_sqe *entry = io_uring_get_sqe(&blk->ring);
+
+	if (!entry && io_uring_submit(&blk->ring) >= 0)
+		entry = io_uring_get_sqe(&blk->ring);
+	return entry;
+}
+
+void blk_engine_submit(struct blk *blk, struct blk_request *request)
+{
+	struct io_uring_sqe *entry = blk->ring_ready ? next_entry(blk) : NULL;
+	unsigned int count = request->data_count < IOV_MAX ? request->data_count : IOV_MAX;
+
+	if (!entry) {
+		do_synchronously(blk, request);
+		return;
+	}
+	/* Descriptor 0 is the registered image: the kernel need not look it up each time. */
+	switch (request->type) {
+	case VIRTIO_BLK_T_IN:
+		if (count == 1)
+			io_uring_prep_read(entry, 0, request->data->iov_base,
+					   (unsigned int)request->data->iov_len, request->offset);
+		else
+			io_uring_prep_readv(entry, 0, request->data, count, request->offset);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		if (count == 1)
+			io_uring_prep_write(entry, 0, request->data->iov_base,
+					    (unsigned int)request->data->iov_len, request->offset);
+		else
+			io_uring_prep_writev(entry, 0, request->data, count, request->offset);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		io_uring_prep_fsync(entry, 0, IORING_FSYNC_DATASYNC);
+		break;
+	default:
+		io_uring_prep_fallocate(entry, 0, request->fallocate_mode, (off_t)request->offset,
+					(off_t)request->bytes);
+		break;
+	}
+	entry->flags |= IOSQE_FIXED_FILE;
+	io_uring_sqe_set_data(entry, request);
+	blk->in_flight++;
+}
+
+void blk_engine_flush(struct blk *blk)
+{
+	if (!blk->ring_ready || io_uring_sq_ready(&blk->ring) == 0)
+		return;
+	if (io_uring_submit(&blk->ring) < 0 && blk->completion_fd >= 0) {
+		uint64_t one = 1;
+		ssize_t n = write(blk->completion_fd, &one, sizeof(one)); /* try again soon */
+
+		(void)n;
+	}
+}
+
+unsigned int blk_engine_reap(struct blk *blk, bool wait)
+{
+	struct io_uring_cqe *entries[REAP_BATCH];
+	struct io_uring_cqe *first;
+	unsigned int total = 0, count, i;
+
+	if (!blk->ring_ready || blk->in_flight == 0)
+		return 0;
+	if (wait) {
+		io_uring_submit(&blk->ring);
+		if (io_uring_wait_cqe(&blk->ring, &first))
+			return 0;
+	}
+	while ((count = io_uring_peek_batch_cqe(&blk->ring, entries, REAP_BATCH)) > 0) {
+		for (i = 0; i < count; i++) {
+			struct blk_request *request = io_uring_cqe_get_data(entries[i]);
+			uint8_t status = VIRTIO_BLK_S_IOERR;
+
+			blk->in_flight--;
+			if (blk_request_result(blk, request, entries[i]->res, &status))
+				blk_engine_submit(blk, request);
+			else
+				blk_request_finish(blk, request, status);
+		}
+		io_uring_cq_advance(&blk->ring, count);
+		total += count;
+	}
+	return total;
+}
+
+bool blk_engine_arm(struct blk *blk, bool armed)
+{
+	if (!blk->ring_ready)
+		return false;
+	io_uring_cq_eventfd_toggle(&blk->ring, armed);
+	if (!armed)
+		return false;
+	/* The flag before the look: whatever completes from now on signals. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return io_uring_cq_ready(&blk->ring) > 0;
+}
+
+static void prepare_ring(struct blk *blk)
+{
+	struct io_uring_params parameters = {.flags = IORING_SETUP_CQSIZE};
+	uint32_t total = (uint32_t)blk->device.queue_count * blk->device.queue_max_size;
+	uint32_t entries = total < SUBMISSION_ENTRIES ? total : SUBMISSION_ENTRIES;
+	int r;
+
+	/* One request is one entry: with room for all of them nothing can overflow. */
+	parameters.cq_entries = total < entries * 2 ? entries * 2 : total;
+	r = io_uring_queue_init_params(entries, &blk->ring, &parameters);
+	if (r)
+		goto no_ring;
+	r = io_uring_register_files(&blk->ring, &blk->image.fd, 1);
+	if (!r)
+		r = io_uring_register_eventfd(&blk->ring, blk->completion_fd);
+	if (r) {
+		io_uring_queue_exit(&blk->ring);
+		goto no_ring;
+	}
+	blk->ring_ready = true;
+	return;
+no_ring:
+	log_info(blk->device.environment.logger, blk->name,
+		 "disk %s: io_uring: %s; using preadv and pwritev", blk->image.path, strerror(-r));
+	blk->use_ring = false;
+}
+
+int blk_engine_prepare(struct blk *blk)
+{
+	uint16_t size = blk->device.queue_max_size, q, i;
+	uint32_t room = VIRTQUEUE_CHAIN_IOVECS(size);
+
+	if (blk->completion_fd < 0)
+		blk->completion_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (blk->completion_fd < 0)
+		return -errno;
+	if (!blk->queues) {
+		blk->queues = calloc(blk->device.queue_count, sizeof(*blk->queues));
+		if (!blk->queues)
+			return -ENOMEM;
+	}
+	for (q = 0; q < blk->device.queue_count; q++) {
+		struct blk_queue *queue = &blk->queues[q];
+
+		/* Large and untouched: only what is used at once becomes resident. */
+		if (!queue->requests)
+			queue->requests = calloc(size, sizeof(*queue->requests));
+		if (!queue->iovecs)
+			queue->iovecs = calloc((size_t)size * room, sizeof(*queue->iovecs));
+		if (!queue->requests || !queue->iovecs)
+			return -ENOMEM;
+		queue->free = NULL;
+		for (i = size; i-- > 0;) {
+			queue->requests[i].queue = q;
+			queue->requests[i].iovecs = queue->iovecs + (size_t)i * room;
+			queue->requests[i].next = queue->free;
+			queue->free = &queue->requests[i];
+		}
+		queue->pending = false;
+		queue->dirty = false;
+	}
+	if (blk->use_ring && !blk->ring_ready)
+		prepare_ring(blk);
+	return 0;
+}
+
+void blk_engine_release(struct blk *blk)
+{
+	uint16_t q;
+
+	if (blk->ring_ready)
+		io_uring_queue_exit(&blk->ring);
+	blk->ring_ready = false;
+	if (blk->completion_fd >= 0)
+		close(blk->completion_fd);
+	blk->completion_fd = -1;
+	for (q = 0; blk->queues && q < blk->device.queue_count; q++) {
+		free(blk->queues[q].requests);
+		free(blk->queues[q].iovecs);
+	}
+	free(blk->queues);
+	blk->queues = NULL;
+	free(blk->zeroes);
+	blk->zeroes = NULL;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices/virtio/virtio_blk_internal.h"
+
+#define PROBE_BLOCK 4096u
+
+static const char *open_advice(int error, bool readonly)
+{
+	switch (error) {
+	case ENOENT:
+		return "; create the image or correct the path";
+	case EACCES:
+	case EPERM:
+		return readonly ? "; allow this user to read it"
+				: "; allow this user to write it, or say readonly=on";
+	case EROFS:
+		return "; it lies on a read-only file system: say readonly=on";
+	case EINVAL:
+		return "; the file system may not support O_DIRECT: say direct=off";
+	default:
+		return "";
+	}
+}
+
+static int take_lock(struct blk_image *image, const struct logger *logger, const char *name)
+{
+	struct flock lock = {
+		.l_type = image->readonly ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+	int error;
+
+	if (fcntl(image->fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	error = errno;
+	if (error == EAGAIN || error == EACCES) {
+		log_error(logger, name,
+			  "disk %s: lock: another process uses it%s; stop that one, or give both "
+			  "readonly=on",
+			  image->path, image->readonly ? " for writing" : "");
+		return -EBUSY;
+	}
+	log_error(logger, name, "disk %s: lock: %s", image->path, strerror(error));
+	return -error;
+}
+
+/* The smallest transfer that O_DIRECT takes here: asked from the kernel by trying. */
+static int probe_direct(struct blk_image *image, const struct logger *logger, const char *name)
+{
+	void *buffer;
+	ssize_t n;
+
+	if (posix_memalign(&buffer, PROBE_BLOCK, PROBE_BLOCK))
+		return -ENOMEM;
+	for (image->block_size = BLK_SECTOR; image->block_size <= PROBE_BLOCK;
+	     image->block_size *= 2) {
+		n = pread(image->fd, buffer, image->block_size, 0);
+		if (n >= 0 || errno != EINVAL)
+			break;
+	}
+	free(buffer);
+	if (image->block_size > PROBE_BLOCK) {
+		log_error(logger, name,
+			  "disk %s: O_DIRECT: no block size up to %u works here; say direct=off",
+			  image->path, PROBE_BLOCK);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_geometry(struct blk_image *image, const struct logger *logger, const char *name)
+{
+	struct stat info;
+	int r;
+
+	if (fstat(image->fd, &info)) {
+		r = -errno;
+		log_error(logger, name, "disk %s: fstat: %s", image->path, strerror(-r));
+		return r;
+	}
+	image->block_size = BLK_SECTOR;
+	image->physical_block_size = PROBE_BLOCK;
+	if (S_ISBLK(info.st_mode)) {
+		int logical = 0;
+		unsigned int physical = 0;
+
+		image->block_device = true;
+		if (ioctl(image->fd, BLKGETSIZE64, &image->size) ||
+		    ioctl(image->fd, BLKSSZGET, &logical) ||
+		    ioctl(image->fd, BLKPBSZGET, &physical)) {
+			r = -errno;
+			log_error(logger, name, "disk %s: size of the block device: %s",
+				  image->path, strerror(-r));
+			return r;
+		}
+		if (logical >= (int)BLK_SECTOR && logical <= 65536)
+			image->block_size = (uint32_t)logical;
+		if (physical >= image->block_size && physical <= 65536)
+			image->physical_block_size = physical;
+		else
+			image->physical_block_size = image->block_size;
+	} else if (S_ISREG(info.st_mode)) {
+		image->size = (uint64_t)info.st_size;
+		if (image->direct) {
+			r = probe_direct(image, logger, name);
+			if (r)
+				return r;
+		}
+	} else {
+		log_error(logger, name,
+			  "disk %s: is a %s; a raw image file or a block device is needed",
+			  image->path, S_ISDIR(info.st_mode) ? "directory" : "special file");
+		return S_ISDIR(info.st_mode) ? -EISDIR : -EINVAL;
+	}
+	if (image->size == 0 || image->size % image->block_size) {
+		log_error(logger, name,
+			  "disk %s: its size, %llu bytes, is %s; enlarge it with truncate -s",
+			  image->path, (unsigned long long)image->size,
+			  image->size == 0 ? "not a disk's"
+			  : image->block_size == BLK_SECTOR
+				  ? "no multiple of 512"
+				  : "no multiple of the block size that O_DIRECT needs here");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int blk_image_open(struct blk_image *image, const struct virtio_blk_options *options,
+		   const char *name)
+{
+	const struct logger *logger = options->environment.logger;
+	int flags = O_CLOEXEC | (options->readonly ? O_RDONLY : O_RDWR) |
+		    (options->direct ? O_DIRECT : 0);
+	bool adopted = options->fd >= 0;
+	int r;
+
+	*image = (struct blk_image){
+		.fd = -1,
+		.readonly = options->readonly,
+		.direct = options->direct,
+	};
+	if (!options->path && !adopted) {
+		log_error(logger, name, "disk: neither a path nor an open file was given");
+		return -EINVAL;
+	}
+	image->path = strdup(options->path ? options->path : "(open file)");
+	if (!image->path)
+		return -ENOMEM;
+	if (adopted) {
+		int now = fcntl(options->fd, F_GETFL);
+
+		if (now < 0 || (!options->readonly && (now & O_ACCMODE) != O_RDWR)) {
+			log_error(logger, name, "disk %s: the open file is not %s", image->path,
+				  now < 0 ? "valid" : "writable; say readonly=on");
+			r = -EINVAL;
+			goto fail;
+		}
+		image->direct = now & O_DIRECT;
+		image->fd = options->fd;
+	} else {
+		image->fd = open(image->path, flags);
+		if (image->fd < 0) {
+			r = -errno;
+			log_error(logger, name, "disk %s: open%s: %s%s", image->path,
+				  options->readonly ? "" : " for writing", strerror(-r),
+				  open_advice(-r, options->readonly));
+			goto fail;
+		}
+	}
+	r = read_geometry(image, logger, name);
+	if (!r && !options->no_lock)
+		r = take_lock(image, logger, name);
+	if (!r)
+		return 0;
+fail:
+	if (adopted)
+		image->fd = -1; /* stays the caller's when creation fails */
+	blk_image_close(image);
+	return r;
+}
+
+void blk_image_close(struct blk_image *image)
+{
+	if (image->fd >= 0)
+		close(image->fd);
+	image->fd = -1;
+	free(image->path);
+	image->path = NULL;
+}

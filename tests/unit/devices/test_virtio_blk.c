@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "devices/virtio/virtio_blk.h"
+#include "virtio_guest.h"
+
+#define DISK_SIZE (4u << 20)
+
+struct log {
+	char text[4096];
+	unsigned int count;
+};
+
+static void log_callback(void *opaque, enum cxvm_log_level level, const char *object,
+			 const char *message)
+{
+	struct log *log = opaque;
+	size_t used = strlen(log->text);
+
+	(void)level;
+	log->count++;
+	snprintf(log->text + used, sizeof(log->text) - used, "%s: %s\n", object, message);
+}
+
+struct fixture {
+	struct guest guest;
+	struct log log;
+	struct logger logger;
+	char path[64];
+	uint64_t header, data, status;
+};
+
+static void make_image(char *path, size_t size, uint64_t length)
+{
+	int fd;
+
+	snprintf(path, size, "/tmp/cxvm-blk-XXXXXX");
+	fd = mkstemp(path);
+	cr_assert(fd >= 0);
+	cr_assert_eq(ftruncate(fd, (off_t)length), 0);
+	close(fd);
+}
+
+static void setup_with(struct fixture *f, struct virtio_blk_options *options, uint16_t size,
+		       uint64_t without)
+{
+	struct virtio_device *device;
+
+	memset(f, 0, sizeof(*f));
+	f->logger = (struct logger){log_callback, &f->log, CXVM_LOG_DEBUG};
+	guest_init(&f->guest, true);
+	make_image(f->path, sizeof(f->path), DISK_SIZE);
+	options->environment = guest_environment(&f->guest, &f->logger);
+	options->path = f->path;
+	options->fd = -1;
+	cr_assert_eq(virtio_blk_create(options, &device), 0, "%s", f->log.text);
+	cr_assert_eq(guest_start(&f->guest, device, size, without), 0);
+	f->header = guest_alloc(&f->guest, 16);
+	f->data = guest_alloc(&f->guest, 1u << 20);
+	f->status = guest_alloc(&f->guest, 1);
+}
+
+static void teardown(struct fixture *f)
+{
+	guest_fini(&f->guest);
+	unlink(f->path);
+}
+
+static void put_header(struct fixture *f, uint32_t type, uint64_t sector)
+{
+	struct virtio_blk_outhdr header = {.type = type, .sector = sector};
+
+	memcpy(guest_at(&f->guest, f->header, 16), &header, sizeof(header));
+	*(uint8_t *)guest_at(&f->guest, f->status, 1) = 0xee;
+}
+
+/* One request with one data buffer; returns the status, 0xee when none came. */
+static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector, uint32_t length,
+		       uint32_t *written)
+{
+	bool to_guest = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+	struct guest_buffer buffers[3] = {{f->header, 16, false}};
+	struct vring_used_elem used = {0};
+	uint16_t count = 1;
+
+	put_header(f, type, sector);
+	if (length)
+		buffers[count++] = (struct guest_buffer){f->data, length, to_guest};
+	buffers[count++] = (struct guest_buffer){f->status, 1, true};
+	guest_add(&f->guest, &f->guest.queues[0], buffers, count);
+	guest_transact(&f->guest, 0, &used);
+	if (written)
+		*written = used.len;
+	return *(uint8_t *)guest_at(&f->guest, f->status, 1);
+}
+
+static void fill(struct fixture *f, uint32_t length, uint32_t seed)
+{
+	uint8_t *data = guest_at(&f->guest, f->data, length);
+	uint32_t i;
+
+	for (i = 0; i < length; i++)
+		data[i] = (uint8_t)((i + seed) * 2654435761u >> 13);
+}
+
+static bool image_equals(struct fixture *f, uint64_t offset, const void *data, size_t length)
+{
+	uint8_t *buffer = malloc(length);
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	bool equal = pread(fd, buffer, length, (off_t)offset) == (ssize_t)length &&
+		     memcmp(buffer, data, length) == 0;
+
+	close(fd);
+	free(buffer);
+	return equal;
+}
+
+/* Everything that moves data, with and without io_uring, buffered and direct. */
+struct engine_case {
+	const char *name;
+	bool no_io_uring, direct;
+	uint64_t without;
+};
+
+static const struct engine_case engines[] = {
+	{"io_uring", false, false, 0},
+	{"preadv", true, false, 0},
+	{"io_uring, O_DIRECT", false, true, 0},
+	{"preadv, O_DIRECT", true, true, 0},
+	{"io_uring, no event index", false, false, 1ull << VIRTIO_RING_F_EVENT_IDX},
+};
+
+Test(virtio_blk, written_data_is_read_back, .timeout = 60)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		struct virtio_blk_options options = {
+			.name = "disk0",
+			.no_io_uring = engines[i].no_io_uring,
+			.direct = engines[i].direct,
+		};
+		struct fixture f;
+		uint32_t written;
+		uint8_t *copy = malloc(65536);
+
+		setup_with(&f, &options, 16, engines[i].without);
+		fill(&f, 65536, 5);
+		memcpy(copy, guest_at(&f.guest, f.data, 65536), 65536);
+		cr_assert_eq(request(&f, VIRTIO_BLK_T_OUT, 64, 65536, &written), VIRTIO_BLK_S_OK,
+			     "%s: %s", engines[i].name, f.log.text);
+		cr_assert_eq(written, 1);
+		cr_assert_eq(request(&f, VIRTIO_BLK_T_FLUSH, 0, 0, &written), VIRTIO_BLK_S_OK);
+		cr_assert(image_equals(&f, 64 * 512, copy, 65536), "%s", engines[i].name);
+		memset(guest_at(&f.guest, f.data, 65536), 0, 65536);
+		cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 64, 65536, &written), VIRTIO_BLK_S_OK);
+		cr_assert_eq(written, 65537);
+		cr_assert_eq(memcmp(guest_at(&f.guest, f.data, 65536), copy, 65536), 0, "%s",
+			     engines[i].name);
+		free(copy);
+		teardown(&f);
+	}
+}
+
+Test(virtio_blk, odd_layouts_work, .timeout = 60)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		struct virtio_blk_options options = {
+			.name = "disk0",
+			.no_io_uring = engines[i].no_io_uring,
+			.direct = engines[i].direct,
+		};
+		struct vring_used_elem used;
+		struct fixture f;
+		uint8_t *mixed, copy[1024];
+		uint64_t odd;
+
+		setup_with(&f, &options, 16, engines[i].without);
+		/* Header in two pieces, the second with the first data bytes; data misaligned. */
+		odd = guest_alloc(&f.guest, 4096) + 3;
+		put_header(&f, VIRTIO_BLK_T_OUT, 8);
+		fill(&f, 1024, 9);
+		memcpy(copy, guest_at(&f.guest, f.data, 1024), 1024);
+		mixed = guest_at(&f.guest, odd, 1024);
+		memcpy(mixed, (uint8_t *)guest_at(&f.guest, f.header, 16) + 10, 6);
+		memcpy(mixed + 6, copy, 100);
+		struct guest_buffer buffers[] = {
+			{f.header, 10, false},
+			{odd, 106, false},
+			{f.data + 100, 924, false},
+			{f.status, 1, true},
+		};
+
+		guest_add_indirect(&f.guest, &f.guest.queues[0], buffers, 4);
+		cr_assert(guest_transact(&f.guest, 0, &used));
+		cr_assert_eq(*(uint8_t *)guest_at(&f.guest, f.status, 1), VIRTIO_BLK_S_OK, "%s %s",
+			     engines[i].name, f.log.text);
+		cr_assert(image_equals(&f, 4096, copy, 1024), "%s", engines[i].name);
+
+		/* Reading: the status byte at the end of the last data buffer. */
+		put_header(&f, VIRTIO_BLK_T_IN, 8);
+		memset(guest_at(&f.guest, f.data, 4096), 0xcc, 4096);
+		struct guest_buffer in[] = {
+			{f.header, 16, false}, {f.data + 1, 511, true}, {f.data + 1000, 514, true}};
+
+		guest_add(&f.guest, &f.guest.queues[0], in, 3);
+		cr_assert(guest_transact(&f.guest, 0, &used));
+		cr_assert_eq(used.len, 1025);
+		cr_assert_eq(memcmp(guest_at(&f.guest, f.data + 1, 511), copy, 511), 0);
+		cr_assert_eq(memcmp(guest_at(&f.guest, f.data + 1000, 513), copy + 511, 513), 0);
+		cr_assert_eq(*(uint8_t *)guest_at(&f.guest, f.data + 1513, 1), VIRTIO_BLK_S_OK);
+		cr_assert_eq(*(uint8_t *)guest_at(&f.guest, f.data + 1514, 1), 0xcc);
+		teardown(&f);
+	}
+}
+
+struct refusal {
+	const char *name;
+	bool readonly;
+	uint32_t type;
+	uint64_t sector;
+	uint32_t length;
+	uint8_t expected;
+};
+
+Test(virtio_blk, requests_are_checked, .timeout = 60)
+{
+	static const struct refusal cases[] = {
+		{"last sector", false, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 512, VIRTIO_BLK_S_OK},
+		{"one beyond", false, VIRTIO_BLK_T_IN, DISK_SIZE / 512, 512, VIRTIO_BLK_S_IOERR},
+		{"straddles the end", false, VIRTIO_BLK_T_OUT, DISK_SIZE / 512 - 1, 1024,
+		 VIRTIO_BLK_S_IOERR},
+		{"sector wraps", false, VIRTIO_BLK_T_OUT, UINT64_MAX, 512, VIRTIO_BLK_S_IOERR},
+		{"sector * 512 wraps", false, VIRTIO_BLK_T_OUT, 1ull << 55, 512,
+		 VIRTIO_BLK_S_IOERR},
+		{"not a multiple", false, VIRTIO_BLK_T_IN, 0, 511, VIRTIO_BLK_S_IOERR},
+		{"no data", false, VIRTIO_BLK_T_IN, 0, 0, VIRTIO_BLK_S_OK},
+		{"read-only write", true, VIRTIO_BLK_T_OUT, 0, 512, VIRTIO_BLK_S_IOERR},
+		{"read-only read", true, VIRTIO_BLK_T_IN, 0, 512, VIRTIO_BLK_S_OK},
+		{"read-only flush", true, VIRTIO_BLK_T_FLUSH, 0, 0, VIRTIO_BLK_S_OK},
+		{"unknown type", false, 77, 0, 512, VIRTIO_BLK_S_UNSUPP},
+		{"SCSI command", false, VIRTIO_BLK_T_SCSI_CMD, 0, 512, VIRTIO_BLK_S_UNSUPP},
+		{"discard without segment", false, VIRTIO_BLK_T_DISCARD, 0, 0, VIRTIO_BLK_S_UNSUPP},
+		{"discard of 15 bytes", false, VIRTIO_BLK_T_DISCARD, 0, 15, VIRTIO_BLK_S_UNSUPP},
+		{"discard of two segments", false, VIRTIO_BLK_T_DISCARD, 0, 32,
+		 VIRTIO_BLK_S_UNSUPP},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct virtio_blk_options options = {.readonly = cases[i].readonly};
+		struct fixture f;
+
+		setup_with(&f, &options, 16, 0);
+		cr_assert_eq(request(&f, cases[i].type, cases[i].sector, cases[i].length, NULL),
+			     cases[i].expected, "%s", cases[i].name);
+		cr_assert_not(f.guest.needs_reset, "%s", cases[i].name);
+		teardown(&f);
+	}
+}
+
+struct range_case {
+	const char *name;
+	uint32_t type;
+	uint64_t sector;
+	uint32_t sectors, flags;
+	uint8_t expected;
+	bool zeroed;
+};
+
+Test(virtio_blk, discard_and_write_zeroes, .timeout = 60)
+{
+	static const struct range_case cases[] = {
+		{"discard", VIRTIO_BLK_T_DISCARD, 8, 8, 0, VIRTIO_BLK_S_OK, true},
+		{"discard unmap", VIRTIO_BLK_T_DISCARD, 8, 8, 1, VIRTIO_BLK_S_UNSUPP, false},
+		{"zero", VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 0, VIRTIO_BLK_S_OK, true},
+		{"zero unmap", VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 1, VIRTIO_BLK_S_OK, true},
+		{"zero odd range", VIRTIO_BLK_T_WRITE_ZEROES, 9, 7, 0, VIRTIO_BLK_S_OK, false},
+		{"zero bad flag", VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 2, VIRTIO_BLK_S_UNSUPP, false},
+		{"zero beyond", VIRTIO_BLK_T_WRITE_ZEROES, DISK_SIZE / 512, 1, 0,
+		 VIRTIO_BLK_S_IOERR, false},
+		{"zero far beyond", VIRTIO_BLK_T_WRITE_ZEROES, UINT64_MAX, UINT32_MAX, 0,
+		 VIRTIO_BLK_S_IOERR, false},
+		{"nothing", VIRTIO_BLK_T_DISCARD, 8, 0, 0, VIRTIO_BLK_S_OK, false},
+	};
+	size_t i, engine;
+	uint8_t zero[4096] = {0};
+
+	for (engine = 0; engine < 2; engine++) {
+		for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			struct virtio_blk_options options = {.no_io_uring = engine};
+			struct virtio_blk_discard_write_zeroes segment = {
+				.sector = cases[i].sector,
+				.num_sectors = cases[i].sectors,
+				.flags = cases[i].flags,
+			};
+			struct fixture f;
+
+			setup_with(&f, &options, 16, 0);
+			fill(&f, 8192, 1);
+			cr_assert_eq(request(&f, VIRTIO_BLK_T_OUT, 8, 8192, NULL), 0);
+			memcpy(guest_at(&f.guest, f.data, 16), &segment, 16);
+			cr_assert_eq(request(&f, cases[i].type, 0, 16, NULL), cases[i].expected,
+				     "%s: %s", cases[i].name, f.log.text);
+			cr_assert_eq(image_equals(&f, 4096, zero, 4096), cases[i].zeroed, "%s",
+				     cases[i].name);
+			teardown(&f);
+		}
+	}
+}
+
+Test(virtio_blk, get_id, .timeout = 20)
+{
+	struct virtio_blk_options options = {.serial = "12345678901234567890"};
+	struct fixture f;
+	uint32_t written;
+
+	setup_with(&f, &options, 16, 0);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_GET_ID, 0, 20, &written), VIRTIO_BLK_S_OK);
+	cr_assert_eq(written, 21);
+	cr_assert_eq(memcmp(guest_at(&f.guest, f.data, 20), options.serial, 20), 0);
+	teardown(&f);
+}
+
+Test(virtio_blk, chains_that_are_no_request_ask_for_a_reset, .timeout = 20)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct virtio_blk_options options = {0};
+		struct vring_used_elem used;
+		struct fixture f;
+
+		setup_with(&f, &options, 16, 0);
+		struct guest_buffer no_status[] = {{f.header, 16, false}};
+		struct guest_buffer short_header[] = {{f.header, 15, false}, {f.status, 1, true}};
+		struct guest_buffer no_header[] = {{f.status, 1, true}};
+
+		put_header(&f, VIRTIO_BLK_T_FLUSH, 0);
+		guest_add(&f.guest, &f.guest.queues[0],
+			  i == 0   ? no_status
+			  : i == 1 ? short_header
+				   : no_header,
+			  i == 1 ? 2 : 1);
+		cr_assert_not(guest_transact(&f.guest, 0, &used));
+		cr_assert(f.guest.needs_reset, "%u", i);
+		teardown(&f);
+	}
+}
+
+/* A full queue of requests, then a reset or a pause in the middle. */
+Test(virtio_blk, many_at_once_and_pause_drains, .timeout = 60)
+{
+	unsigned int what;
+
+	for (what = 0; what < 4; what++) {
+		struct virtio_blk_options options = {.no_io_uring = what & 1, .queue_size = 64};
+		struct fixture f;
+		struct vring_used_elem used;
+		uint64_t headers;
+		unsigned int i, done = 0;
+
+		setup_with(&f, &options, 64, 0);
+		headers = guest_alloc(&f.guest, 21 * 16);
+		for (i = 0; i < 21; i++) {
+			struct virtio_blk_outhdr header = {.type = VIRTIO_BLK_T_OUT,
+							   .sector = i * 8};
+			struct guest_buffer buffers[] = {{headers + i * 16, 16, false},
+							 {f.data + i * 4096, 4096, false},
+							 {f.status, 1, true}};
+
+			memcpy(guest_at(&f.guest, headers + i * 16, 16), &header, 16);
+			guest_add(&f.guest, &f.guest.queues[0], buffers, 3);
+		}
+		fill(&f, 21 * 4096, 3);
+		if (what < 2) {
+			/* As the event loop would, then quiesce with the requests under way. */
+			f.guest.device->ops->queue_notify(f.guest.device, 0);
+			f.guest.device->ops->pause(f.guest.device);
+			while (guest_used(&f.guest, &f.guest.queues[0], &used))
+				done++;
+			cr_assert_eq(done, 21);
+			cr_assert(image_equals(&f, 0, guest_at(&f.guest, f.data, 21 * 4096),
+					       21 * 4096));
+			f.guest.device->ops->resume(f.guest.device);
+			cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, 4096, NULL), VIRTIO_BLK_S_OK);
+		} else {
+			struct virtio_device *device = f.guest.device;
+
+			device->ops->queue_notify(device, 0);
+			guest_stop(&f.guest); /* the driver resets while requests are in flight */
+			cr_assert_eq(guest_start(&f.guest, device, 16, 0), 0);
+			cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, 4096, NULL), VIRTIO_BLK_S_OK);
+		}
+		teardown(&f);
+	}
+}
+
+Test(virtio_blk, several_queues_share_the_disk, .timeout = 20)
+{
+	struct virtio_blk_options options = {.num_queues = 3, .queue_size = 8};
+	struct vring_used_elem used;
+	struct fixture f;
+	uint16_t i;
+
+	setup_with(&f, &options, 8, 0);
+	cr_assert(virtio_device_has(f.guest.device, VIRTIO_BLK_F_MQ));
+	for (i = 0; i < 3; i++) {
+		struct guest_buffer buffers[] = {
+			{f.header, 16, false}, {f.data, 512, true}, {f.status, 1, true}};
+
+		put_header(&f, VIRTIO_BLK_T_IN, i);
+		guest_add(&f.guest, &f.guest.queues[i], buffers, 3);
+		cr_assert(guest_transact(&f.guest, i, &used), "queue %u", i);
+		cr_assert_eq(*(uint8_t *)guest_at(&f.guest, f.status, 1), VIRTIO_BLK_S_OK);
+	}
+	teardown(&f);
+}
+
+Test(virtio_blk, rate_limit_delays_but_completes, .timeout = 20)
+{
+	struct virtio_blk_options options = {
+		.rate_limiter = {.ops = {.size = 2, .refill_time = 100}}};
+	struct timespec before, after;
+	struct fixture f;
+	int64_t ms;
+	unsigned int i;
+
+	setup_with(&f, &options, 16, 0);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	for (i = 0; i < 6; i++)
+		cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, 512, NULL), VIRTIO_BLK_S_OK);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+	cr_assert_geq(ms, 199); /* four operations at 50 ms each */
+	teardown(&f);
+}
+
+Test(virtio_blk, image_that_shrinks_gives_io_errors, .timeout = 20)
+{
+	struct virtio_blk_options options = {.name = "disk3"};
+	struct fixture f;
+
+	setup_with(&f, &options, 16, 0);
+	cr_assert_eq(truncate(f.path, 4096), 0);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 4096 / 512, 4096, NULL), VIRTIO_BLK_S_IOERR);
+	cr_assert_not_null(strstr(f.log.text, f.path), "%s", f.log.text);
+	cr_assert_not_null(strstr(f.log.text, "disk3"), "%s", f.log.text);
+	teardown(&f);
+}
+
+Test(virtio_blk, configuration_space)
+{
+	struct virtio_blk_options options = {.num_queues = 2};
+	struct virtio_blk_config config;
+	struct fixture f;
+
+	setup_with(&f, &options, 16, 0);
+	memset(&config, 0xff, sizeof(config));
+	f.guest.device->ops->config_read(f.guest.device, 0, &config, sizeof(config));
+	cr_assert_eq(config.capacity, DISK_SIZE / 512);
+	cr_assert_eq(config.seg_max, 254);
+	cr_assert_eq(config.blk_size, 512);
+	cr_assert_eq(config.num_queues, 2);
+	cr_assert_eq(config.max_discard_seg, 1);
+	cr_assert(virtio_device_has(f.guest.device, VIRTIO_BLK_F_FLUSH));
+	cr_assert_not(virtio_device_has(f.guest.device, VIRTIO_BLK_F_RO));
+	teardown(&f);
+}
+
+struct bad_case {
+	const char *name;
+	uint64_t length; /* of the image; 0: does not exist */
+	const char *path;
+	struct virtio_blk_options options;
+	int expected;
+	const char *message;
+};
+
+Test(virtio_blk, bad_options_and_images_are_refused)
+{
+	static const struct bad_case cases[] = {
+		{"missing", 0, "/tmp/cxvm-no-such-disk", {.fd = -1}, -ENOENT, "create the image"},
+		{"folder", 0, "/tmp", {.fd = -1, .readonly = true}, -EISDIR, "directory"},
+		{"device", 0, "/dev/null", {.fd = -1}, -EINVAL, "block device is needed"},
+		{"odd size", 1000, NULL, {.fd = -1}, -EINVAL, "multiple of 512"},
+		{"no path", 0, NULL, {.fd = -1}, -EINVAL, "neither a path"},
+		{"queues", 4096, NULL, {.fd = -1, .num_queues = 65}, -EINVAL, "num_queues"},
+		{"size", 4096, NULL, {.fd = -1, .queue_size = 100}, -EINVAL, "queue_size"},
+		{"large", 4096, NULL, {.fd = -1, .queue_size = 2048}, -EINVAL, "queue_size"},
+		{"serial",
+		 4096,
+		 NULL,
+		 {.fd = -1, .serial = "123456789012345678901"},
+		 -EINVAL,
+		 "serial"},
+		{"limiter",
+		 4096,
+		 NULL,
+		 {.fd = -1, .rate_limiter = {.ops = {.size = 1}}},
+		 -EINVAL,
+		 "refill_time"},
+		{"bad fd", 0, "/x", {.fd = 1000}, -EINVAL, "not valid"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct virtio_blk_options options = cases[i].options;
+		struct log log = {0};
+		struct logger logger = {log_callback, &log, CXVM_LOG_DEBUG};
+		struct virtio_device *device = NULL;
+		char path[64] = "";
+
+		if (cases[i].length)
+			make_image(path, sizeof(path), cases[i].length);
+		options.path = cases[i].length ? path : cases[i].path;
+		options.environment.logger = &logger;
+		cr_assert_eq(virtio_blk_create(&options, &device), cases[i].expected, "%s: %s",
+			     cases[i].name, log.text);
+		cr_assert_not_null(strstr(log.text, cases[i].message), "%s: %s", cases[i].name,
+				   log.text);
+		if (path[0])
+			unlink(path);
+	}
+}
+
+Test(virtio_blk, locks_keep_two_writers_apart)
+{
+	static const struct {
+		bool first_readonly, second_readonly, no_lock;
+		int expected;
+	} cases[] = {
+		{false, false, false, -EBUSY}, {false, true, false, -EBUSY},
+		{true, false, false, -EBUSY},  {true, true, false, 0},
+		{false, false, true, 0},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct log log = {0};
+		struct logger logger = {log_callback, &log, CXVM_LOG_DEBUG};
+		char path[64];
+		struct virtio_blk_options options = {
+			.fd = -1, .path = path, .environment.logger = &logger};
+		struct virtio_device *first, *second;
+
+		make_image(path, sizeof(path), 4096);
+		options.readonly = cases[i].first_readonly;
+		cr_assert_eq(virtio_blk_create(&options, &first), 0);
+		options.readonly = cases[i].second_readonly;
+		options.no_lock = cases[i].no_lock;
+		cr_assert_eq(virtio_blk_create(&options, &second), cases[i].expected, "%zu", i);
+		if (cases[i].expected)
+			cr_assert_not_null(strstr(log.text, "another process uses it"));
+		else
+			virtio_device_destroy(second);
+		virtio_device_destroy(first);
+		unlink(path);
+	}
+}
