@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/machine/machine_internal.h"
+
+static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topology,
+		       const struct logger *logger)
+{
+	uint64_t product;
+
+	topology->vcpus = cpus->boot_vcpus ? cpus->boot_vcpus : 1;
+	topology->threads = cpus->threads ? cpus->threads : 1;
+	topology->sockets = cpus->sockets ? cpus->sockets : 1;
+	topology->cores = cpus->cores ? cpus->cores
+				      : topology->vcpus / (topology->threads * topology->sockets);
+	product = (uint64_t)topology->sockets * topology->cores * topology->threads;
+	if (topology->vcpus > MACHINE_MAX_VCPUS || product != topology->vcpus ||
+	    topology->threads > 2) {
+		log_error(logger, "cpus",
+			  "%u vCPUs as %u sockets x %u cores x %u threads: the product must be the "
+			  "number of vCPUs, at "
+			  "most %u, with 1 or 2 threads per core",
+			  topology->vcpus, topology->sockets, topology->cores, topology->threads,
+			  MACHINE_MAX_VCPUS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int feature_changes(const struct machine *machine, struct cpu_feature_change *changes)
+{
+	char bad[64];
+	int count = cpu_features_parse(machine->config->cpus.features, changes, bad);
+
+	if (count < 0)
+		log_error(machine->logger, "cpus",
+			  "features=%s: '%s' is not a CPU feature that cxvm knows; use +name or "
+			  "-name with the names of "
+			  "/proc/cpuinfo",
+			  machine->config->cpus.features, bad);
+	return count;
+}
+
+static int set_up_cpuid(struct machine *machine)
+{
+	struct cpu_feature_change changes[CPU_MAX_FEATURE_CHANGES];
+	struct cpu_cpuid_options options = {
+		.topology = machine->topology,
+		.changes = changes,
+		.max_phys_bits = machine->config->cpus.max_phys_bits,
+		.tsc_deadline =
+			kvm_vm_check_extension(&machine->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0,
+	};
+	uint32_t refused;
+	int result = feature_changes(machine, changes);
+
+	if (result < 0)
+		return result;
+	options.change_count = (uint32_t)result;
+	result = cpu_cpuid_supported(&machine->vm, machine->cpuid);
+	if (result)
+		return result;
+	for (uint32_t i = machine->topology.vcpus; i-- > 0;) {
+		result = cpu_cpuid_build(machine->cpuid, &options, i, &refused);
+		if (result) {
+			log_error(machine->logger, "cpus",
+				  "features=%s: number %u in the list is not offered by this host",
+				  machine->config->cpus.features, refused + 1);
+			return result;
+		}
+		if (machine->vcpus) {
+			result = vcpu_set_cpuid(machine->vcpus, i, machine->cpuid);
+			if (result)
+				return result;
+		}
+	}
+	machine->phys_bits = cpu_cpuid_phys_bits(machine->cpuid);
+	return 0;
+}
+
+static int plan_layout(struct machine *machine)
+{
+	struct layout_accelerator accelerators[MACHINE_MAX_DEVICES];
+	struct layout_input input = {
+		.ram_bytes = machine->config->memory.bytes,
+		.phys_bits = machine->phys_bits,
+		.accelerators = accelerators,
+		.accelerator_count = machine_layout_accelerators(machine, accelerators),
+	};
+	char reason[LAYOUT_REASON];
+	int result = layout_plan(&input, &machine->layout, reason);
+
+	if (result)
+		log_error(machine->logger, "memory", "%s", reason);
+	return result;
+}
+
+static void thread_stopped(void *opaque, uint32_t index, enum vcpu_stop reason, const char *detail)
+{
+	struct machine *machine = opaque;
+
+	(void)index;
+	machine_exit(machine,
+		     reason == VCPU_STOP_TRIPLE_FAULT ? CXVM_EXIT_CRASH : CXVM_EXIT_VMM_FAULT, 0,
+		     "%s", detail);
+}
+
+static bool thread_memory_fault(void *opaque, uint32_t index, uint64_t gpa)
+{
+	(void)index;
+	return machine_memory_fault(opaque, gpa);
+}
+
+static int create_vcpus(struct machine *machine)
+{
+	const struct vcpu_callbacks callbacks = {
+		.opaque = machine,
+		.stopped = thread_stopped,
+		.memory_fault = thread_memory_fault,
+	};
+	bool pit;
+	int result;
+
+	pit = !cpu_cpuid_has_hypervisor(machine->cpuid);
+	result = cpu_setup_vm(&machine->vm, pit, machine->logger);
+	if (result)
+		return result;
+	return vcpu_set_create(&machine->vcpus, &machine->vm, &machine->topology, &machine->mmio,
+			       &machine->pio, &callbacks, machine->logger);
+}
+
+static int create_pci(struct machine *machine)
+{
+	const struct pci_root_options options = {
+		.mmio = &machine->mmio,
+		.pio = &machine->pio,
+		.irq = machine->irq,
+		.memory = machine->memory,
+		.logger = machine->logger,
+		.ecam_base = X86_ECAM_START,
+		.bus_count = X86_ECAM_BUSES,
+		.intx_gsi_base = X86_GSI_INTX,
+	};
+	int result = pci_root_create(&machine->pci, &options);
+
+	if (result)
+		return result;
+	/* Buses 0 to 0x7f for everything plain, two above them for each accelerator. */
+	return pci_root_add_host_bridge(machine->pci, 0, 0x7f, &machine->root_bus);
+}
+
+static int assign_pci(struct machine *machine, struct pci_bus **buses)
+{
+	struct pci_host_windows required[LAYOUT_MAX_BRIDGES];
+	char reason[LAYOUT_REASON];
+	int result;
+
+	for (size_t i = 0; i < machine->bridge_count; i++)
+		pci_bus_required(buses[i], &required[i]);
+	result = layout_place_pci(&machine->layout, required, machine->bridge_count,
+				  machine->windows, reason);
+	if (result) {
+		log_error(machine->logger, "pci", "%s", reason);
+		return result;
+	}
+	for (size_t i = 0; i < machine->bridge_count; i++) {
+		result = pci_assign_resources(buses[i], &machine->windows[i]);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+static int build_base(struct machine *machine)
+{
+	int result;
+
+	result = kvm_vm_open(&machine->vm, machine->vm.kvm_fd, machine->logger);
+	if (result)
+		return result;
+	result = topology_of(&machine->config->cpus, &machine->topology, machine->logger);
+	if (result)
+		return result;
+	if (machine->topology.vcpus > machine->vm.max_vcpus) {
+		log_error(machine->logger, "cpus", "%u vCPUs, but KVM on this host allows %u",
+			  machine->topology.vcpus, machine->vm.max_vcpus);
+		return -EINVAL;
+	}
+	result = set_up_cpuid(machine);
+	if (!result)
+		result = bus_init(&machine->mmio, 0);
+	if (result)
+		return result;
+	result = bus_init(&machine->pio, 0x10000);
+	if (result) {
+		bus_destroy(&machine->mmio);
+		return result;
+	}
+	machine->buses_ready = true;
+	result = event_loop_create(&machine->loop);
+	if (!result)
+		result = guest_memory_create(&machine->memory, &machine->vm, machine->logger);
+	if (!result)
+		result = create_vcpus(machine);
+	if (!result)
+		result = set_up_cpuid(machine);
+	if (!result)
+		result = irq_router_create(&machine->irq, &machine->vm, machine->logger);
+	return result;
+}
+
+static int build(struct machine *machine)
+{
+	struct pci_bus *buses[LAYOUT_MAX_BRIDGES];
+	int result = build_base(machine);
+
+	if (!result)
+		result = create_pci(machine);
+	if (!result)
+		result = machine_connect_devices(machine);
+	if (!result)
+		result = plan_layout(machine);
+	if (!result)
+		result = machine_add_ram(machine);
+	if (!result)
+		result = machine_load_payload(machine);
+	if (!result)
+		result = machine_add_legacy_devices(machine);
+	if (!result)
+		result = machine_add_virtio_devices(machine);
+	if (!result)
+		result = machine_plug_devices(machine);
+	if (result)
+		return result;
+	machine_list_root_buses(machine, buses);
+	result = assign_pci(machine, buses);
+	if (!result)
+		result = machine_write_firmware(machine);
+	if (!result)
+		result = vcpu_set_boot(machine->vcpus, &machine->kernel);
+	return result;
+}
+
+int machine_create(struct machine **result, const struct machine_options *options)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+	int error;
+
+	if (!machine) {
+		if (options->kvm_fd >= 0)
+			close(options->kvm_fd);
+		return -ENOMEM;
+	}
+	machine->config = options->config;
+	machine->logger = options->logger;
+	machine->start_ns = options->start_ns;
+	machine->vm.kvm_fd = options->kvm_fd;
+	machine->vm.fd = -1;
+	machine->bridge_count = 1;
+	pthread_mutex_init(&machine->lock, NULL);
+	pthread_mutex_init(&machine->exit_lock, NULL);
+	atomic_init(&machine->control, 0);
+	machine->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	machine->cpuid = calloc(1, sizeof(*machine->cpuid));
+	error = machine->control_fd < 0 ? -errno : 0;
+	if (!machine->cpuid)
+		error = -ENOMEM;
+	if (!error)
+		error = build(machine);
+	free(machine->cpuid);
+	machine->cpuid = NULL;
+	if (error) {
+		machine_destroy(machine);
+		return error;
+	}
+	*result = machine;
+	return 0;
+}
+
+void machine_destroy(struct machine *machine)
+{
+	if (!machine)
+		return;
+	if (machine->vcpus)
+		vcpu_set_stop(machine->vcpus);
+	event_source_remove(machine->grace_timer);
+	event_source_remove(machine->control_source);
+	machine_remove_devices(machine);
+	machine_remove_virtio_devices(machine);
+	machine_remove_legacy_devices(machine);
+	if (machine->pci)
+		pci_root_destroy(machine->pci);
+	vcpu_set_destroy(machine->vcpus);
+	if (machine->irq)
+		irq_router_destroy(machine->irq);
+	guest_memory_destroy(machine->memory);
+	event_loop_destroy(machine->loop);
+	if (machine->buses_ready) {
+		bus_destroy(&machine->pio);
+		bus_destroy(&machine->mmio);
+	}
+	kvm_vm_close(&machine->vm);
+	if (machine->control_fd >= 0)
+		close(machine->control_fd);
+	pthread_mutex_destroy(&machine->exit_lock);
+	pthread_mutex_destroy(&machine->lock);
+	free(machine);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VMM_MACHINE_MACHINE_INTERNAL_H
+#define VMM_MACHINE_MACHINE_INTERNAL_H
+
+/* What the files of vmm/machine share; nobody else includes this. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/pci/pci_root.h"
+#include "devices/virtio/virtio_pci.h"
+#include "passthrough/passthrough.h"
+#include "vmm/arch/x86_64/boot.h"
+#include "vmm/arch/x86_64/cpu.h"
+#include "vmm/core/bus.h"
+#include "vmm/core/event_loop.h"
+#include "vmm/core/guest_memory.h"
+#include "vmm/core/irq.h"
+#include "vmm/core/kvm.h"
+#include "vmm/machine/layout.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/vcpu.h"
+
+/* blk, net, vsock, console, rng, balloon */
+#define MACHINE_MAX_VIRTIO (MACHINE_MAX_DISKS + MACHINE_MAX_NETS + 4u)
+
+struct legacy_devices;
+struct accelerator;
+
+enum machine_phase {
+	MACHINE_READY,
+	MACHINE_RUNNING,
+	MACHINE_PAUSED,
+	MACHINE_ENDED,
+};
+
+/* Requests that may come from a signal handler; served by the event loop. */
+#define CONTROL_STOP         1u
+#define CONTROL_POWER_BUTTON 2u
+
+struct machine {
+	const struct machine_config *config;
+	const struct logger *logger;
+	uint64_t start_ns;
+
+	struct kvm_vm vm;
+	struct guest_memory *memory;
+	struct irq_router *irq;
+	struct bus mmio;
+	struct bus pio;
+	bool buses_ready;
+	struct event_loop *loop;
+
+	struct cpu_topology topology;
+	struct cpu_cpuid *cpuid; /* as vCPU 0 sees it; freed after the start */
+	uint32_t phys_bits;
+	struct vcpu_set *vcpus;
+
+	struct layout layout;
+	struct pci_root *pci;
+	struct pci_bus *root_bus;
+	struct pci_host_windows
+		windows[LAYOUT_MAX_BRIDGES]; /* 0: the plain bridge, then one per accelerator */
+	size_t bridge_count;
+	struct virtio_pci *virtio[MACHINE_MAX_VIRTIO];
+	size_t virtio_count;
+	struct legacy_devices *legacy;
+	struct accelerator *accelerators; /* every passed-through device, CXL or not */
+	size_t accelerator_count;
+
+	struct boot_kernel kernel;
+
+	/* Life cycle. */
+	pthread_mutex_t lock; /* phase changes */
+	enum machine_phase phase;
+	atomic_uint control;
+	int control_fd;
+	struct event_source *control_source;
+	struct event_source *grace_timer;
+	pthread_mutex_t exit_lock;
+	struct cxvm_exit exit; /* reason NONE until the first machine_exit() */
+};
+
+/* The first call decides why the machine stops; later ones are ignored. Any thread; ends the event
+ * loop. */
+void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_t code,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* memory.c: the RAM blocks of the layout, split over the NUMA nodes. */
+int machine_add_ram(struct machine *machine);
+
+/* firmware.c: kernel, initramfs, ACPI tables, memory map, boot parameters into guest RAM. */
+int machine_load_payload(struct machine *machine);
+int machine_write_firmware(struct machine *machine);
+
+/* machine_virtio.c */
+int machine_add_virtio_devices(struct machine *machine);
+void machine_remove_virtio_devices(struct machine *machine);
+void machine_pause_virtio(struct machine *machine);
+void machine_resume_virtio(struct machine *machine);
+
+/* machine_legacy.c */
+int machine_add_legacy_devices(struct machine *machine);
+void machine_remove_legacy_devices(struct machine *machine);
+/* Press the power button (event loop's thread). */
+void machine_legacy_power_button(struct machine *machine);
+/* What the firmware tables say about them. */
+struct acpi_machine;
+void machine_describe_legacy(const struct machine *machine, struct acpi_machine *acpi);
+
+/* machine_accelerators.c */
+int machine_connect_devices(struct machine *machine); /* before the layout */
+int machine_plug_devices(struct machine *machine);    /* after RAM, before the PCI assignment */
+void machine_remove_devices(struct machine *machine);
+bool machine_needs_shared_ram(const struct machine *machine);
+size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list);
+/* The first bus number of the i-th CXL host bridge. */
+unsigned int machine_accelerator_bus(size_t index);
+/* What the firmware tables say: fixed windows and generic affinities; the domains continue after
+ * the NUMA nodes. */
+struct acpi_cfmws;
+struct acpi_generic_affinity;
+struct acpi_memory_affinity;
+void machine_describe_accelerators(const struct machine *machine, struct acpi_cfmws *cfmws,
+				   size_t *cfmws_count, struct acpi_generic_affinity *generic,
+				   size_t *generic_count);
+/* SRAT entries for device memory that the guest's page allocator shall own; returns how many. */
+size_t machine_describe_device_memory(const struct machine *machine,
+				      struct acpi_memory_affinity *memory);
+/* The root bus of every host bridge, the plain one first; @buses has room for LAYOUT_MAX_BRIDGES.
+ */
+void machine_list_root_buses(const struct machine *machine, struct pci_bus **buses);
+bool machine_memory_fault(struct machine *machine, uint64_t gpa);
+
+#endif

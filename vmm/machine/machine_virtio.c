@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/virtio/virtio_balloon.h"
+#include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/virtio_console.h"
+#include "devices/virtio/virtio_net.h"
+#include "devices/virtio/virtio_rng.h"
+#include "devices/virtio/virtio_vsock.h"
+#include "vmm/machine/machine_internal.h"
+
+static struct virtio_environment environment_of(const struct machine *machine)
+{
+	return (struct virtio_environment){
+		.loop = machine->loop,
+		.memory = machine->memory,
+		.logger = machine->logger,
+	};
+}
+
+static struct rate_limiter_options rate_limit_of(const struct cxvm_rate_limit *limit)
+{
+	return (struct rate_limiter_options){
+		.bandwidth =
+			{
+				.size = limit->bandwidth_size,
+				.one_time_burst = limit->bandwidth_one_time_burst,
+				.refill_time = limit->bandwidth_refill_time,
+			},
+		.ops =
+			{
+				.size = limit->ops_size,
+				.one_time_burst = limit->ops_one_time_burst,
+				.refill_time = limit->ops_refill_time,
+			},
+	};
+}
+
+/* Gives @device to a PCI function on the root bus; takes ownership, also on failure. */
+static int plug(struct machine *machine, struct virtio_device *device)
+{
+	struct virtio_pci *transport;
+	int result = virtio_pci_create(&transport, device, &machine->vm);
+
+	if (result) {
+		virtio_device_destroy(device);
+		return result;
+	}
+	result = pci_bus_add(machine->root_bus, virtio_pci_function(transport), -1);
+	if (result) {
+		log_error(machine->logger, "pci",
+			  "no free slot on bus 0 for one more virtio device: %s",
+			  strerror(-result));
+		virtio_pci_destroy(transport);
+		return result;
+	}
+	machine->virtio[machine->virtio_count++] = transport;
+	return 0;
+}
+
+static int add_disk(struct machine *machine, const struct cxvm_disk *disk)
+{
+	const struct virtio_blk_options options = {
+		.environment = environment_of(machine),
+		.name = disk->id,
+		.path = disk->path,
+		.fd = -1,
+		.readonly = disk->readonly,
+		.direct = disk->direct,
+		.lock = true,
+		.num_queues = (uint16_t)disk->num_queues,
+		.queue_size = (uint16_t)disk->queue_size,
+		.serial = disk->serial,
+		.rate_limiter = rate_limit_of(&disk->rate_limit),
+	};
+	struct virtio_device *device;
+	int result = virtio_blk_create(&options, &device);
+
+	return result ? result : plug(machine, device);
+}
+
+static int add_net(struct machine *machine, const struct cxvm_net *net)
+{
+	struct virtio_net_options options = {
+		.environment = environment_of(machine),
+		.name = net->id,
+		.tap = net->tap,
+		.fd = -1,
+		.mtu = net->mtu,
+		.vhost = toggle_on(net->vhost, access("/dev/vhost-net", R_OK | W_OK) == 0),
+		.queue_size = (uint16_t)net->queue_size,
+		.rx_rate_limiter = rate_limit_of(&net->rate_limit),
+		.tx_rate_limiter = rate_limit_of(&net->rate_limit),
+	};
+	struct virtio_device *device;
+	int result;
+
+	if (net->mac) {
+		char rest;
+
+		if (sscanf(net->mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &options.mac[0],
+			   &options.mac[1], &options.mac[2], &options.mac[3], &options.mac[4],
+			   &options.mac[5], &rest) != 6) {
+			log_error(machine->logger, net->id,
+				  "mac=%s is not a MAC address; use aa:bb:cc:dd:ee:ff", net->mac);
+			return -EINVAL;
+		}
+		options.has_mac = true;
+	}
+	if (net->use_fd) {
+		/* The configuration keeps its fd: the device owns what it is given. */
+		options.fd = dup(net->fd);
+		if (options.fd < 0)
+			return -errno;
+	}
+	result = virtio_net_create(&options, &device);
+	if (result && options.fd >= 0)
+		close(options.fd);
+	return result ? result : plug(machine, device);
+}
+
+static int add_vsock(struct machine *machine)
+{
+	const struct virtio_vsock_options options = {
+		.environment = environment_of(machine),
+		.name = "vsock0",
+		.cid = machine->config->vsock.cid,
+		.socket = machine->config->vsock.socket,
+		.vhost = toggle_on(machine->config->vsock.vhost, false),
+	};
+	struct virtio_device *device;
+	int result = virtio_vsock_create(&options, &device);
+
+	return result ? result : plug(machine, device);
+}
+
+static int add_rng(struct machine *machine)
+{
+	const struct virtio_rng_options options = {.environment = environment_of(machine),
+						   .name = "rng0"};
+	struct virtio_device *device;
+	int result = virtio_rng_create(&options, &device);
+
+	return result ? result : plug(machine, device);
+}
+
+static int add_balloon(struct machine *machine)
+{
+	const struct cxvm_balloon *balloon = &machine->config->balloon;
+	const struct virtio_balloon_options options = {
+		.environment = environment_of(machine),
+		.name = "balloon0",
+		.size = balloon->bytes,
+		.deflate_on_oom = toggle_on(balloon->deflate_on_oom, true),
+		.free_page_reporting = toggle_on(balloon->free_page_reporting, false),
+		.statistics = true,
+	};
+	struct virtio_device *device;
+	int result = virtio_balloon_create(&options, &device);
+
+	return result ? result : plug(machine, device);
+}
+
+int machine_add_virtio_devices(struct machine *machine)
+{
+	const struct machine_config *config = machine->config;
+	int result = 0;
+
+	for (size_t i = 0; i < config->disk_count && !result; i++)
+		result = add_disk(machine, &config->disks[i]);
+	for (size_t i = 0; i < config->net_count && !result; i++)
+		result = add_net(machine, &config->nets[i]);
+	if (!result && config->has_vsock)
+		result = add_vsock(machine);
+	if (!result && toggle_on(config->rng.enabled, true))
+		result = add_rng(machine);
+	if (!result && toggle_on(config->balloon.enabled, false))
+		result = add_balloon(machine);
+	return result;
+}
+
+void machine_remove_virtio_devices(struct machine *machine)
+{
+	while (machine->virtio_count) {
+		struct virtio_pci *transport = machine->virtio[--machine->virtio_count];
+
+		pci_bus_remove(virtio_pci_function(transport));
+		virtio_pci_destroy(transport);
+	}
+}
+
+void machine_pause_virtio(struct machine *machine)
+{
+	for (size_t i = 0; i < machine->virtio_count; i++)
+		virtio_pci_pause(machine->virtio[i]);
+}
+
+void machine_resume_virtio(struct machine *machine)
+{
+	for (size_t i = 0; i < machine->virtio_count; i++)
+		virtio_pci_resume(machine->virtio[i]);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <unistd.h>
+
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/machine/machine_internal.h"
+
+#define PREFAULT_THREADS_MAX 16u
+
+static uint32_t prefault_threads(const struct cxvm_memory *memory)
+{
+	long cpus;
+
+	if (memory->prefault_threads)
+		return memory->prefault_threads;
+	cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (cpus < 1)
+		return 1;
+	return cpus > (long)PREFAULT_THREADS_MAX ? PREFAULT_THREADS_MAX : (uint32_t)cpus;
+}
+
+/* The next @bytes of RAM from *cursor on, in up to two blocks: before and after the hole. */
+static int add_node(struct machine *machine, const struct guest_ram_options *options,
+		    uint64_t bytes, uint64_t *cursor)
+{
+	while (bytes) {
+		struct guest_ram_options block = *options;
+		int result;
+
+		block.gpa = *cursor;
+		block.size = bytes;
+		if (*cursor < machine->layout.low_ram && bytes > machine->layout.low_ram - *cursor)
+			block.size = machine->layout.low_ram - *cursor;
+		result = guest_memory_add_ram(machine->memory, &block);
+		if (result)
+			return result;
+		bytes -= block.size;
+		*cursor += block.size;
+		if (*cursor == machine->layout.low_ram)
+			*cursor = X86_HIGH_RAM_START;
+	}
+	return 0;
+}
+
+int machine_add_ram(struct machine *machine)
+{
+	const struct machine_config *config = machine->config;
+	const struct cxvm_memory *memory = &config->memory;
+	struct guest_ram_options options = {
+		.page_size = toggle_on(memory->hugepages, false) ? memory->hugepage_size : 0,
+		.shared = toggle_on(memory->shared, machine_needs_shared_ram(machine)),
+		.thp = toggle_on(memory->thp, true),
+		.prefault = toggle_on(memory->prefault, false),
+		.host_node = -1,
+	};
+	uint64_t cursor = 0;
+
+	if (!options.shared && machine_needs_shared_ram(machine)) {
+		log_error(
+			machine->logger, "memory",
+			"shared=off, but a vfio-user device needs to map guest RAM; use shared=on");
+		return -EINVAL;
+	}
+	if (options.prefault)
+		options.prefault_threads = prefault_threads(memory);
+	if (!config->node_count)
+		return add_node(machine, &options, memory->bytes, &cursor);
+	for (size_t i = 0; i < config->node_count; i++) {
+		int result;
+
+		options.node = config->nodes[i].id;
+		options.host_node = config->nodes[i].bind ? (int)config->nodes[i].host_node : -1;
+		result = add_node(machine, &options, config->nodes[i].bytes, &cursor);
+		if (result)
+			return result;
+	}
+	return 0;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "vmm/machine/machine_internal.h"
+
+void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_t code,
+		  const char *format, ...)
+{
+	va_list arguments;
+
+	pthread_mutex_lock(&machine->exit_lock);
+	if (machine->exit.reason == CXVM_EXIT_NONE) {
+		machine->exit.reason = reason;
+		machine->exit.code = code;
+		va_start(arguments, format);
+		vsnprintf(machine->exit.message, sizeof(machine->exit.message), format, arguments);
+		va_end(arguments);
+	}
+	pthread_mutex_unlock(&machine->exit_lock);
+	event_loop_stop(machine->loop);
+}
+
+static void send_control(struct machine *machine, unsigned int request)
+{
+	const uint64_t one = 1;
+	int saved_errno = errno;
+	ssize_t written;
+
+	atomic_fetch_or(&machine->control, request);
+	written = write(machine->control_fd, &one, sizeof(one));
+	(void)written; /* an eventfd refuses only when it is readable already */
+	errno = saved_errno;
+}
+
+void machine_stop(struct machine *machine)
+{
+	send_control(machine, CONTROL_STOP);
+}
+
+void machine_power_button(struct machine *machine)
+{
+	send_control(machine, CONTROL_POWER_BUTTON);
+}
+
+static void grace_expired(void *opaque, uint32_t events)
+{
+	struct machine *machine = opaque;
+
+	(void)events;
+	machine_exit(machine, CXVM_EXIT_STOPPED, 0,
+		     "the guest did not power off within %u ms after the power button",
+		     machine->config->platform.power_off_grace_ms);
+}
+
+static void serve_control(void *opaque, uint32_t events)
+{
+	struct machine *machine = opaque;
+	unsigned int requests;
+	uint64_t value;
+	ssize_t got = read(machine->control_fd, &value, sizeof(value));
+
+	(void)got;
+	(void)events;
+	requests = atomic_exchange(&machine->control, 0);
+	if (requests & CONTROL_STOP) {
+		machine_exit(machine, CXVM_EXIT_STOPPED, 0, "stopped by request");
+		return;
+	}
+	if (requests & CONTROL_POWER_BUTTON) {
+		uint64_t grace_ms = machine->config->platform.power_off_grace_ms;
+
+		log_info(machine->logger, "machine", "power button pressed");
+		machine_legacy_power_button(machine);
+		if (grace_ms && !machine->grace_timer &&
+		    !event_loop_add_timer(machine->loop, grace_expired, machine,
+					  &machine->grace_timer))
+			event_timer_set(machine->grace_timer, grace_ms * 1000000, 0);
+	}
+}
+
+static int enter(struct machine *machine, enum machine_phase from, enum machine_phase to)
+{
+	int result = -EINVAL;
+
+	pthread_mutex_lock(&machine->lock);
+	if (machine->phase == from) {
+		machine->phase = to;
+		result = 0;
+	}
+	pthread_mutex_unlock(&machine->lock);
+	return result;
+}
+
+int machine_run(struct machine *machine, struct cxvm_exit *result)
+{
+	size_t size = result->size;
+	int error;
+
+	error = event_loop_add(machine->loop, machine->control_fd, EPOLLIN, serve_control, machine,
+			       &machine->control_source);
+	if (!error)
+		error = vcpu_set_start(machine->vcpus);
+	if (error)
+		return error;
+	error = enter(machine, MACHINE_READY, MACHINE_RUNNING);
+	if (error)
+		return error;
+	error = event_loop_run(machine->loop);
+	if (error)
+		machine_exit(machine, CXVM_EXIT_VMM_FAULT, 0, "the event loop failed: %s",
+			     strerror(-error));
+
+	pthread_mutex_lock(&machine->lock);
+	machine->phase = MACHINE_ENDED;
+	vcpu_set_stop(machine->vcpus);
+	pthread_mutex_unlock(&machine->lock);
+	*result = machine->exit;
+	result->size = size;
+	return 0;
+}
+
+int machine_pause(struct machine *machine)
+{
+	int result = -EINVAL;
+
+	/* Held throughout: the end of the run waits for a pause that is under way. */
+	pthread_mutex_lock(&machine->lock);
+	if (machine->phase == MACHINE_RUNNING) {
+		vcpu_set_pause(machine->vcpus);
+		machine_pause_virtio(machine);
+		machine->phase = MACHINE_PAUSED;
+		result = 0;
+	}
+	pthread_mutex_unlock(&machine->lock);
+	return result;
+}
+
+int machine_resume(struct machine *machine)
+{
+	int result = -EINVAL;
+
+	pthread_mutex_lock(&machine->lock);
+	if (machine->phase == MACHINE_PAUSED) {
+		machine_resume_virtio(machine);
+		vcpu_set_resume(machine->vcpus);
+		machine->phase = MACHINE_RUNNING;
+		result = 0;
+	}
+	pthread_mutex_unlock(&machine->lock);
+	return result;
+}
+
+void machine_get_counters(const struct machine *machine, struct cxvm_counters *counters)
+{
+	vcpu_set_counters(machine->vcpus, &counters->exits, &counters->mmio_exits,
+			  &counters->pio_exits, &counters->unclaimed_accesses);
+}
