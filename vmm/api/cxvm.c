@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cxvm/cxvm.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/api/options.h"
+#include "vmm/api/vm.h"
+
+/* The largest option struct: options are parsed into one of these. */
+union any_options {
+	size_t size;
+	struct cxvm_cpus cpus;
+	struct cxvm_memory memory;
+	struct cxvm_numa_node node;
+	struct cxvm_payload payload;
+	struct cxvm_disk disk;
+	struct cxvm_net net;
+	struct cxvm_vsock vsock;
+	struct cxvm_console console;
+	struct cxvm_rng rng;
+	struct cxvm_balloon balloon;
+	struct cxvm_device device;
+	struct cxvm_platform platform;
+};
+
+const char *cxvm_version(void)
+{
+	return CXVM_VERSION;
+}
+
+int cxvm_create(struct cxvm **result, const struct cxvm_create_options *given)
+{
+	struct cxvm_create_options options;
+	struct cxvm *vm;
+	int error;
+
+	if (!result)
+		return -EINVAL;
+	error = options_adopt(&options, sizeof(options), given);
+	if (error)
+		return error;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return -ENOMEM;
+	vm->logger.callback = options.log;
+	vm->logger.opaque = options.log_opaque;
+	vm->logger.level = options.log_level;
+	vm->kvm_fd = options.use_kvm_fd ? options.kvm_fd : -1;
+	vm->event_fd = -1;
+	atomic_init(&vm->state, CXVM_STATE_CREATED);
+	atomic_init(&vm->machine, NULL);
+	*result = vm;
+	return 0;
+}
+
+void cxvm_destroy(struct cxvm *vm)
+{
+	if (!vm)
+		return;
+	machine_destroy(atomic_load(&vm->machine));
+	if (vm->kvm_fd >= 0)
+		close(vm->kvm_fd);
+	if (vm->event_fd >= 0)
+		close(vm->event_fd);
+	vm_config_free(&vm->config);
+	free(vm);
+}
+
+static void set_state(struct cxvm *vm, enum cxvm_state state)
+{
+	const uint64_t one = 1;
+	ssize_t written;
+
+	atomic_store(&vm->state, state);
+	if (vm->event_fd >= 0) {
+		written = write(vm->event_fd, &one, sizeof(one));
+		(void)written; /* refuses only when it is readable already */
+	}
+}
+
+int cxvm_set_option(struct cxvm *vm, const char *section_name, const char *text)
+{
+	const struct option_section *section;
+	char problem[OPTION_PROBLEM_BYTES];
+	union any_options options;
+	int result;
+
+	if (!vm || !section_name || !text)
+		return -EINVAL;
+	section = option_section_find(section_name);
+	if (!section) {
+		log_error(&vm->logger, "config", "there is no section '%s'", section_name);
+		return -EINVAL;
+	}
+	result = options_parse(section, text, &options, problem);
+	if (result) {
+		if (problem[0])
+			log_error(&vm->logger, "config", "%s", problem);
+		return result;
+	}
+	result = section->apply(vm, &options);
+	options_free(section, &options);
+	return result;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
+{
+	struct cxvm_exit ended = {.size = sizeof(ended)};
+	struct machine_options options = {.start_ns = now_ns()};
+	struct machine *machine;
+	int error;
+
+	if (!vm || (result && result->size < sizeof(*result)))
+		return -EINVAL;
+	if (atomic_load(&vm->state) != CXVM_STATE_CREATED || atomic_load(&vm->machine))
+		return -EBUSY;
+	error = vm_config_defaults(&vm->config);
+	if (error)
+		return error;
+	options.config = &vm->config;
+	options.logger = &vm->logger;
+	options.kvm_fd = vm->kvm_fd;
+	vm->kvm_fd = -1;
+	error = machine_create(&machine, &options);
+	if (error)
+		return error;
+	atomic_store(&vm->machine, machine);
+	set_state(vm, CXVM_STATE_RUNNING);
+	if (atomic_load(&vm->stop_requested))
+		machine_stop(machine);
+	error = machine_run(machine, &ended);
+	set_state(vm, CXVM_STATE_STOPPED);
+	if (!error && result) {
+		ended.size = result->size;
+		*result = ended;
+	}
+	return error;
+}
+
+int cxvm_pause(struct cxvm *vm)
+{
+	struct machine *machine = vm ? atomic_load(&vm->machine) : NULL;
+	int result = machine ? machine_pause(machine) : -EINVAL;
+
+	if (!result)
+		set_state(vm, CXVM_STATE_PAUSED);
+	return result;
+}
+
+int cxvm_resume(struct cxvm *vm)
+{
+	struct machine *machine = vm ? atomic_load(&vm->machine) : NULL;
+	int result = machine ? machine_resume(machine) : -EINVAL;
+
+	if (!result)
+		set_state(vm, CXVM_STATE_RUNNING);
+	return result;
+}
+
+int cxvm_power_button(struct cxvm *vm)
+{
+	struct machine *machine = vm ? atomic_load(&vm->machine) : NULL;
+
+	if (!machine || atomic_load(&vm->state) == CXVM_STATE_STOPPED)
+		return -EINVAL;
+	machine_power_button(machine);
+	return 0;
+}
+
+int cxvm_stop(struct cxvm *vm)
+{
+	struct machine *machine;
+
+	if (!vm)
+		return -EINVAL;
+	atomic_store(&vm->stop_requested, true);
+	machine = atomic_load(&vm->machine);
+	if (machine)
+		machine_stop(machine);
+	return 0;
+}
+
+enum cxvm_state cxvm_get_state(const struct cxvm *vm)
+{
+	return atomic_load(&((struct cxvm *)(uintptr_t)vm)->state);
+}
+
+int cxvm_event_fd(struct cxvm *vm)
+{
+	if (!vm)
+		return -EINVAL;
+	if (vm->event_fd < 0)
+		vm->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return vm->event_fd < 0 ? -errno : vm->event_fd;
+}
+
+int cxvm_get_counters(const struct cxvm *vm, struct cxvm_counters *counters)
+{
+	struct cxvm_counters all = {.size = sizeof(all)};
+	struct machine *machine;
+
+	if (!vm || !counters || counters->size < sizeof(size_t))
+		return -EINVAL;
+	machine = atomic_load(&((struct cxvm *)(uintptr_t)vm)->machine);
+	if (machine)
+		machine_get_counters(machine, &all);
+	all.size = counters->size;
+	memcpy(counters, &all, counters->size < sizeof(all) ? counters->size : sizeof(all));
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VMM_API_VM_H
+#define VMM_API_VM_H
+
+/* What the files of vmm/api share about a struct cxvm. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <cxvm/cxvm.h>
+
+#include "vmm/core/log.h"
+#include "vmm/machine/config.h"
+#include "vmm/machine/machine.h"
+
+struct cxvm {
+	struct logger logger;
+	int kvm_fd; /* -1: open /dev/kvm */
+	int event_fd;
+	struct machine_config config;
+	_Atomic(enum cxvm_state) state;
+	/*
+	 * Set while cxvm_run() has a machine. The signal-safe calls may not take a lock, so they
+	 * read it atomically; it is freed only in cxvm_destroy().
+	 */
+	_Atomic(struct machine *) machine;
+	atomic_bool stop_requested; /* cxvm_stop() before there was a machine */
+};
+
+/* Complete the configuration: defaults and names. Returns 0 or -ENOMEM. Called once, before check
+ * or start. */
+int vm_config_defaults(struct machine_config *config);
+
+/* Frees all strings. */
+void vm_config_free(struct machine_config *config);
+
+#endif
