@@ -32,22 +32,38 @@ static uint32_t pci_msix_pba_size(const struct pci_msix *msix)
 	return (msix->options.vectors + 63u) / 64u * 8u;
 }
 
+/* May vector @index be live by the table and the control word? Under msix->lock. */
+static bool pci_msix_unmasked(const struct pci_msix *msix, uint16_t index)
+{
+	const uint8_t *entry = &msix->table[index * PCI_MSIX_ENTRY_SIZE];
+
+	return msix->enabled && !msix->function_masked &&
+	       !(entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+}
+
+static uint64_t pci_msix_address(const struct pci_msix *msix, uint16_t index)
+{
+	const uint8_t *entry = &msix->table[index * PCI_MSIX_ENTRY_SIZE];
+
+	return pci_get_long(entry, PCI_MSIX_ENTRY_LOWER_ADDR) |
+	       (uint64_t)pci_get_long(entry, PCI_MSIX_ENTRY_UPPER_ADDR) << 32;
+}
+
+static uint32_t pci_msix_data(const struct pci_msix *msix, uint16_t index)
+{
+	return pci_get_long(&msix->table[index * PCI_MSIX_ENTRY_SIZE], PCI_MSIX_ENTRY_DATA);
+}
+
 /* Bring vector @index in line with the table and the control word. Under msix->lock. */
 static void pci_msix_update(struct pci_device *device, uint16_t index)
 {
 	struct pci_msix *msix = device->msix;
 	struct pci_vector *vector = &msix->vectors[index];
-	const uint8_t *entry = &msix->table[index * PCI_MSIX_ENTRY_SIZE];
-	bool live = msix->enabled && !msix->function_masked &&
-		    !(entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	bool was_live = vector->live;
 	int result;
 
-	result = pci_vector_set(vector, msix->irq, live,
-				pci_get_long(entry, PCI_MSIX_ENTRY_LOWER_ADDR) |
-					(uint64_t)pci_get_long(entry, PCI_MSIX_ENTRY_UPPER_ADDR)
-						<< 32,
-				pci_get_long(entry, PCI_MSIX_ENTRY_DATA));
+	result = pci_vector_set(vector, msix->irq, pci_msix_unmasked(msix, index),
+				pci_msix_address(msix, index), pci_msix_data(msix, index));
 	if (result && device->root)
 		log_limited(device->root->options.logger, &device->limit, CXVM_LOG_WARNING,
 			    device->name,
@@ -60,7 +76,14 @@ static void pci_msix_update(struct pci_device *device, uint16_t index)
 
 static void pci_msix_update_all(struct pci_device *device)
 {
-	for (uint16_t i = 0; i < device->msix->options.vectors; i++)
+	struct pci_msix *msix = device->msix;
+
+	/* All routes first: the router hands them to KVM in one call at the first irqfd. */
+	for (uint16_t i = 0; i < msix->options.vectors; i++)
+		if (pci_msix_unmasked(msix, i))
+			pci_vector_prepare(&msix->vectors[i], msix->irq, pci_msix_address(msix, i),
+					   pci_msix_data(msix, i));
+	for (uint16_t i = 0; i < msix->options.vectors; i++)
 		pci_msix_update(device, i);
 }
 

@@ -52,11 +52,20 @@ bool pci_vector_pending(const struct pci_vector *vector)
 	       poll(&poll_fd, 1, 0) == 1;
 }
 
-static int pci_vector_route(struct pci_vector *vector, struct irq_router *irq, uint64_t address,
-			    uint32_t data)
+int pci_vector_prepare(struct pci_vector *vector, struct irq_router *irq, uint64_t address,
+		       uint32_t data)
 {
 	int result;
 
+	if (!irq)
+		return -ENODEV;
+	if (!vector->has_gsi) {
+		result = irq_alloc_gsi(irq, &vector->gsi);
+		if (result)
+			return result;
+		vector->has_gsi = true;
+		vector->routed = false;
+	}
 	if (vector->routed && vector->address == address && vector->data == data)
 		return 0;
 	result = irq_set_msi_route(irq, vector->gsi, address, data);
@@ -84,19 +93,9 @@ int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live,
 		pci_vector_detach(vector, irq);
 		return 0;
 	}
-	if (!irq)
-		return -ENODEV;
 	result = pci_vector_fd(vector);
-	if (result < 0)
-		return result;
-	if (!vector->has_gsi) {
-		result = irq_alloc_gsi(irq, &vector->gsi);
-		if (result)
-			return result;
-		vector->has_gsi = true;
-		vector->routed = false;
-	}
-	result = pci_vector_route(vector, irq, address, data);
+	if (result >= 0)
+		result = pci_vector_prepare(vector, irq, address, data);
 	if (result) {
 		pci_vector_detach(vector, irq);
 		return result;

@@ -41,6 +41,13 @@ int pci_vector_notify(struct pci_vector *vector);
 bool pci_vector_pending(const struct pci_vector *vector);
 
 /*
+ * Give a vector that will become live its GSI and route now, so that the routes of many vectors
+ * reach KVM together. Returns 0 or -errno; pci_vector_set() then reports the error again.
+ */
+int pci_vector_prepare(struct pci_vector *vector, struct irq_router *irq, uint64_t address,
+		       uint32_t data);
+
+/*
  * Make the vector live with this message, re-route it while it stays live, or (@live false) detach
  * it and keep its route. Returns 0 or -errno (-ENOSPC: no GSI left; -EMFILE ...); it is not live
  * then and nothing pending is lost.
