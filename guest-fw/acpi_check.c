@@ -214,6 +214,43 @@ static int check_legacy(const struct acpi_checker *checker)
 	return 0;
 }
 
+/* Edge-triggered inputs have one owner; the pins of a bridge are level-triggered and shared. */
+static int check_edge_gsi(const struct acpi_checker *checker, const char *name, size_t index,
+			  uint32_t gsi)
+{
+	for (size_t i = 0; i < checker->machine->bridge_count; i++) {
+		const struct acpi_bridge *bridge = &checker->machine->bridges[i];
+
+		if (gsi >= bridge->gsi_base && gsi - bridge->gsi_base < bridge->gsi_count)
+			return acpi_reject(checker,
+					   "%s[%zu].gsi: %u is also an INTx line of bridges[%zu]",
+					   name, index, gsi, i);
+	}
+	return 0;
+}
+
+int acpi_check_edge_interrupts(const struct acpi_checker *checker)
+{
+	const struct acpi_machine *machine = checker->machine;
+	bool has_ged = machine->ged.event.address != 0;
+	int error = has_ged ? check_edge_gsi(checker, "ged", 0, machine->ged.gsi) : 0;
+
+	for (size_t i = 0; !error && i < machine->serial_count; i++) {
+		uint32_t gsi = machine->serials[i].gsi;
+
+		if (has_ged && gsi == machine->ged.gsi)
+			return acpi_reject(checker, "serials[%zu].gsi: %u is that of the GED", i,
+					   gsi);
+		for (size_t j = 0; j < i; j++)
+			if (machine->serials[j].gsi == gsi)
+				return acpi_reject(checker,
+						   "serials[%zu].gsi: %u is that of serials[%zu]", i,
+						   gsi, j);
+		error = check_edge_gsi(checker, "serials", i, gsi);
+	}
+	return error;
+}
+
 int acpi_check_platform(const struct acpi_checker *checker)
 {
 	static int (*const checks[])(const struct acpi_checker *) = {
@@ -230,8 +267,8 @@ int acpi_check(const struct acpi_machine *machine, char *reason, size_t reason_s
 {
 	const struct acpi_checker checker = {machine, reason, reason_size};
 	static int (*const checks[])(const struct acpi_checker *) = {
-		acpi_check_platform,    acpi_check_bridges, acpi_check_cfmws,
-		acpi_check_address_map, acpi_check_numa,
+		acpi_check_platform, acpi_check_bridges, acpi_check_edge_interrupts,
+		acpi_check_cfmws,    acpi_check_numa,    acpi_check_address_map,
 	};
 	int error = 0;
 

@@ -224,63 +224,96 @@ int acpi_check_cfmws(const struct acpi_checker *checker)
 	return error;
 }
 
+enum address_kind {
+	ADDRESS_DEVICE,
+	ADDRESS_PORT,
+	ADDRESS_CXL,
+	ADDRESS_RAM,
+	ADDRESS_HOTPLUG, /* memory that may appear, also inside a fixed window */
+};
+
 struct address_range {
 	const char *name;
 	size_t index;
 	uint64_t first;
 	uint64_t last;
-	bool io;
+	enum address_kind kind;
 };
 
 #define ADDRESS_RANGE_MAX                                                                          \
-	(ACPI_ECAM_MAX + ACPI_BRIDGE_MAX * (ACPI_BRIDGE_WINDOW_MAX + 1) + ACPI_CFMWS_MAX)
+	(ACPI_ECAM_MAX + ACPI_BRIDGE_MAX * (ACPI_BRIDGE_WINDOW_MAX + 1) + ACPI_CFMWS_MAX +         \
+	 ACPI_MEMORY_AFFINITY_MAX)
 
-static size_t collect_ranges(const struct acpi_machine *machine, struct address_range *ranges)
+struct address_map {
+	struct address_range ranges[ADDRESS_RANGE_MAX];
+	size_t count;
+};
+
+/* Everything passed its own check: sizes are not 0 and nothing wraps. */
+static void map_add(struct address_map *map, const char *name, size_t index, uint64_t base,
+		    uint64_t size, enum address_kind kind)
 {
-	size_t count = 0;
+	map->ranges[map->count++] =
+		(struct address_range){name, index, base, base + (size - 1), kind};
+}
 
+static void map_bridge(struct address_map *map, const struct acpi_bridge *bridge, size_t index)
+{
+	for (size_t i = 0; i < bridge->window_count; i++) {
+		const struct acpi_bridge_window *window = &bridge->windows[i];
+
+		map_add(map, "a window of bridges", index, window->base, window->size,
+			window->kind == ACPI_WINDOW_IO ? ADDRESS_PORT : ADDRESS_DEVICE);
+	}
+	if (bridge->kind == ACPI_BRIDGE_CXL)
+		map_add(map, "component_base of bridges", index, bridge->component_base,
+			ACPI_CHBS_LENGTH, ADDRESS_DEVICE);
+}
+
+static void map_collect(struct address_map *map, const struct acpi_machine *machine)
+{
 	for (size_t i = 0; i < machine->ecam_count; i++) {
 		const struct acpi_ecam *ecam = &machine->ecams[i];
 
-		ranges[count++] = (struct address_range){
-			"ecams", i, ecam->base + ecam->first_bus * MEBIBYTE,
-			ecam->base + (ecam->last_bus + 1u) * MEBIBYTE - 1, false};
+		map_add(map, "ecams", i, ecam->base + ecam->first_bus * MEBIBYTE,
+			(ecam->last_bus - ecam->first_bus + 1u) * MEBIBYTE, ADDRESS_DEVICE);
 	}
-	for (size_t i = 0; i < machine->bridge_count; i++) {
-		const struct acpi_bridge *bridge = &machine->bridges[i];
-
-		for (size_t j = 0; j < bridge->window_count; j++)
-			ranges[count++] = (struct address_range){
-				"a window of bridges", i, bridge->windows[j].base,
-				bridge->windows[j].base + (bridge->windows[j].size - 1),
-				bridge->windows[j].kind == ACPI_WINDOW_IO};
-		if (bridge->kind == ACPI_BRIDGE_CXL)
-			ranges[count++] = (struct address_range){
-				"component_base of bridges", i, bridge->component_base,
-				bridge->component_base + (ACPI_CHBS_LENGTH - 1), false};
-	}
+	for (size_t i = 0; i < machine->bridge_count; i++)
+		map_bridge(map, &machine->bridges[i], i);
 	for (size_t i = 0; i < machine->cfmws_count; i++)
-		ranges[count++] = (struct address_range){
-			"cfmws", i, machine->cfmws[i].base,
-			machine->cfmws[i].base + (machine->cfmws[i].size - 1), false};
-	return count;
+		map_add(map, "cfmws", i, machine->cfmws[i].base, machine->cfmws[i].size,
+			ADDRESS_CXL);
+	for (size_t i = 0; i < machine->memory_count; i++)
+		map_add(map, "memory", i, machine->memory[i].base, machine->memory[i].size,
+			machine->memory[i].hot_pluggable ? ADDRESS_HOTPLUG : ADDRESS_RAM);
 }
 
+static bool may_overlap(enum address_kind a, enum address_kind b)
+{
+	if ((a == ADDRESS_PORT) != (b == ADDRESS_PORT))
+		return true;
+	return (a == ADDRESS_HOTPLUG && b == ADDRESS_CXL) ||
+	       (a == ADDRESS_CXL && b == ADDRESS_HOTPLUG);
+}
+
+/* Runs after acpi_check_numa(), so that memory ranges are known to be sound. */
 int acpi_check_address_map(const struct acpi_checker *checker)
 {
-	struct address_range ranges[ADDRESS_RANGE_MAX];
-	size_t count = collect_ranges(checker->machine, ranges);
+	struct address_map map = {.count = 0};
 
-	for (size_t i = 0; i < count; i++) {
+	map_collect(&map, checker->machine);
+	for (size_t i = 0; i < map.count; i++) {
+		const struct address_range *a = &map.ranges[i];
+
 		for (size_t j = 0; j < i; j++) {
-			if (ranges[i].io != ranges[j].io || ranges[i].first > ranges[j].last ||
-			    ranges[j].first > ranges[i].last)
+			const struct address_range *b = &map.ranges[j];
+
+			if (a->first > b->last || b->first > a->last ||
+			    may_overlap(a->kind, b->kind))
 				continue;
 			return acpi_reject(checker, "%s[%zu]: 0x%llx to 0x%llx overlaps %s[%zu]",
-					   ranges[i].name, ranges[i].index,
-					   (unsigned long long)ranges[i].first,
-					   (unsigned long long)ranges[i].last, ranges[j].name,
-					   ranges[j].index);
+					   a->name, a->index, (unsigned long long)a->first,
+					   (unsigned long long)a->last, b->name, b->index);
 		}
 	}
 	return 0;

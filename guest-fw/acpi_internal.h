@@ -80,6 +80,7 @@ int acpi_check_gsi(const struct acpi_checker *checker, const char *name, size_t 
 int acpi_check_platform(const struct acpi_checker *checker);
 int acpi_check_bridges(const struct acpi_checker *checker);
 int acpi_check_cfmws(const struct acpi_checker *checker);
+int acpi_check_edge_interrupts(const struct acpi_checker *checker);
 int acpi_check_address_map(const struct acpi_checker *checker);
 int acpi_check_numa(const struct acpi_checker *checker);
 
