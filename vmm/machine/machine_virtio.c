@@ -70,7 +70,6 @@ static int add_disk(struct machine *machine, const struct cxvm_disk *disk)
 		.fd = -1,
 		.readonly = disk->readonly,
 		.direct = disk->direct,
-		.lock = true,
 		.num_queues = (uint16_t)disk->num_queues,
 		.queue_size = (uint16_t)disk->queue_size,
 		.serial = disk->serial,

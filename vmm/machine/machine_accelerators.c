@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/pci/pci_root_port.h"
+#include "guest-fw/acpi.h"
+#include "vmm/machine/machine_internal.h"
+
+#define CXL_FIRST_BUS      0x80u
+#define CXL_BUSES_PER_HOST 2u /* the root bus and the one below its only root port */
+
+/* One passed-through device and what it hangs on: a root port of its own, and for CXL a host bridge
+ * of its own. */
+struct accelerator {
+	struct passthrough_device *device;
+	bool cxl;
+	size_t cxl_index; /* among the CXL devices: window, CHBS, host bridge */
+	char port_name[48];
+	struct pci_bus *root_bus; /* CXL: of its host bridge; else bus 0 */
+	struct pci_root_port port;
+	bool port_added;
+};
+
+unsigned int machine_accelerator_bus(size_t index)
+{
+	return CXL_FIRST_BUS + CXL_BUSES_PER_HOST * (unsigned int)index;
+}
+
+static int duplicate(int fd, bool used)
+{
+	return used ? dup(fd) : -1;
+}
+
+static int connect_one(struct machine *machine, const struct cxvm_device *device,
+		       struct accelerator *accelerator)
+{
+	const struct passthrough_environment environment = {
+		.logger = machine->logger,
+		.vm = &machine->vm,
+		.memory = machine->memory,
+		.irq = machine->irq,
+		.mmio = &machine->mmio,
+		.loop = machine->loop,
+	};
+	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
+
+	if (!!device->vfio_user + !!device->path + !!device->use_fd != 1) {
+		log_error(machine->logger, device->id,
+			  "give exactly one of vfio-user=SOCKET, path=DEVICE and fd=N");
+		return -EINVAL;
+	}
+	options.id = device->id;
+	options.vfio_user_socket = device->vfio_user;
+	options.host = device->path;
+	/* The configuration keeps its fds, the device owns what it is given. */
+	options.device_fd = duplicate(device->fd, device->use_fd);
+	options.iommufd_fd = duplicate(device->iommufd, device->use_iommufd);
+	options.allow_no_iommu = toggle_on(device->noiommu, false);
+	options.memory = device->memory == CXVM_DEVICE_MEMORY_NODE ? PASSTHROUGH_MEMORY_NODE
+								   : PASSTHROUGH_MEMORY_CXL;
+	options.dma_windows =
+		toggle_on(device->p2p, true) ? PASSTHROUGH_DMA_TRY : PASSTHROUGH_DMA_OFF;
+	options.dma_dpa = options.dma_windows;
+	return passthrough_connect(&options, &environment, &accelerator->device);
+}
+
+int machine_connect_devices(struct machine *machine)
+{
+	const struct machine_config *config = machine->config;
+	size_t cxl_count = 0;
+
+	if (!config->device_count)
+		return 0;
+	machine->accelerators = calloc(config->device_count, sizeof(*machine->accelerators));
+	if (!machine->accelerators)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->device_count; i++) {
+		struct accelerator *accelerator = &machine->accelerators[i];
+		int result = connect_one(machine, &config->devices[i], accelerator);
+
+		if (result)
+			return result;
+		machine->accelerator_count = i + 1;
+		accelerator->cxl = passthrough_get_facts(accelerator->device)->cxl;
+		if (accelerator->cxl)
+			accelerator->cxl_index = cxl_count++;
+	}
+	return 0;
+}
+
+bool machine_needs_shared_ram(const struct machine *machine)
+{
+	for (size_t i = 0; i < machine->accelerator_count; i++)
+		if (passthrough_get_facts(machine->accelerators[i].device)->needs_shared_ram)
+			return true;
+	return false;
+}
+
+size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		const struct accelerator *accelerator = &machine->accelerators[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+
+		if (accelerator->cxl)
+			list[count++] = (struct layout_accelerator){
+				.name = passthrough_id(accelerator->device),
+				.window_size = facts->window_size,
+				.window_align = facts->window_align,
+			};
+	}
+	return count;
+}
+
+static int plug_one(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+{
+	const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+	struct passthrough_place place = {.devfn = 0};
+	unsigned int bus = machine_accelerator_bus(accelerator->cxl_index);
+	int result;
+
+	snprintf(accelerator->port_name, sizeof(accelerator->port_name), "root port of %s",
+		 passthrough_id(accelerator->device));
+	accelerator->root_bus = machine->root_bus;
+	if (accelerator->cxl) {
+		result = pci_root_add_host_bridge(machine->pci, (uint8_t)bus,
+						  (uint8_t)(bus + CXL_BUSES_PER_HOST - 1),
+						  &accelerator->root_bus);
+		if (result)
+			return result;
+		machine->bridge_count++;
+		place.window_base = machine->layout.window[accelerator->cxl_index];
+		place.window_size = facts->window_size;
+	}
+	result = pci_root_port_init(&accelerator->port, machine->pci, accelerator->port_name, slot);
+	if (!result)
+		result = pci_root_port_add(&accelerator->port, accelerator->root_bus, -1);
+	if (result) {
+		log_error(machine->logger, accelerator->port_name, "cannot be added: %s",
+			  strerror(-result));
+		return result;
+	}
+	accelerator->port_added = true;
+	place.bus = accelerator->port.secondary;
+	return passthrough_plug(accelerator->device, &place);
+}
+
+int machine_plug_devices(struct machine *machine)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < machine->accelerator_count && !result; i++)
+		result = plug_one(machine, &machine->accelerators[i], (uint16_t)(i + 1));
+	return result;
+}
+
+void machine_remove_devices(struct machine *machine)
+{
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		struct accelerator *accelerator = &machine->accelerators[i];
+
+		passthrough_detach(accelerator->device);
+		if (accelerator->port_added)
+			pci_bus_remove(&accelerator->port.device);
+		pci_root_port_destroy(&accelerator->port);
+	}
+	free(machine->accelerators);
+	machine->accelerators = NULL;
+	machine->accelerator_count = 0;
+}
+
+void machine_list_root_buses(const struct machine *machine, struct pci_bus **buses)
+{
+	buses[0] = machine->root_bus;
+	for (size_t i = 0; i < machine->accelerator_count; i++)
+		if (machine->accelerators[i].cxl)
+			buses[machine->accelerators[i].cxl_index + 1] =
+				machine->accelerators[i].root_bus;
+}
+
+bool machine_memory_fault(struct machine *machine, uint64_t gpa)
+{
+	for (size_t i = 0; i < machine->accelerator_count; i++)
+		if (!passthrough_handle_fault(machine->accelerators[i].device,
+					      gpa == VCPU_GPA_UNKNOWN ? PASSTHROUGH_GPA_UNKNOWN
+								      : gpa))
+			return true;
+	return false;
+}
+
+/* Proximity domains: the NUMA nodes first, then one per CXL device for its memory, initiator and
+ * port. */
+static uint32_t domain_of(const struct machine *machine, const struct accelerator *accelerator)
+{
+	uint32_t nodes = machine->config->node_count ? (uint32_t)machine->config->node_count : 1;
+
+	return nodes + (uint32_t)accelerator->cxl_index;
+}
+
+void machine_describe_accelerators(const struct machine *machine, struct acpi_cfmws *cfmws,
+				   size_t *cfmws_count, struct acpi_generic_affinity *generic,
+				   size_t *generic_count)
+{
+	*cfmws_count = *generic_count = 0;
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		const struct accelerator *accelerator = &machine->accelerators[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+		unsigned int bus = machine_accelerator_bus(accelerator->cxl_index);
+
+		if (!accelerator->cxl)
+			continue;
+		cfmws[(*cfmws_count)++] = (struct acpi_cfmws){
+			.base = machine->layout.window[accelerator->cxl_index],
+			.size = facts->window_size,
+			.restrictions = facts->window_restrictions,
+			.target_count = 1,
+			.targets = {bus},
+		};
+		generic[(*generic_count)++] = (struct acpi_generic_affinity){
+			.kind = ACPI_GENERIC_PORT,
+			.handle = ACPI_HANDLE_ACPI,
+			.proximity_domain = domain_of(machine, accelerator),
+			.hid = "ACPI0016",
+			.uid = bus,
+		};
+		generic[(*generic_count)++] = (struct acpi_generic_affinity){
+			.kind = ACPI_GENERIC_INITIATOR,
+			.handle = ACPI_HANDLE_PCI,
+			.proximity_domain = domain_of(machine, accelerator),
+			.bus = (uint8_t)(bus + 1),
+		};
+	}
+}
+
+size_t machine_describe_device_memory(const struct machine *machine,
+				      struct acpi_memory_affinity *memory)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		const struct accelerator *accelerator = &machine->accelerators[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+
+		if (accelerator->cxl && facts->memory == PASSTHROUGH_MEMORY_NODE)
+			memory[count++] = (struct acpi_memory_affinity){
+				.base = machine->layout.window[accelerator->cxl_index],
+				.size = facts->window_size,
+				.proximity_domain = domain_of(machine, accelerator),
+				.hot_pluggable = true,
+			};
+	}
+	return count;
+}
