@@ -21,14 +21,17 @@ int access_registers(enum cxl_layout layout, u64 size, u64 position, u64 count, 
  */
 int access_memory(enum cxl_layout layout, u64 size, u64 position, u64 count, u64 *length);
 
-/* mmap() of [position, position + length) of the memory region. 0; -EOVERFLOW: wraps; -EINVAL:
- * beyond the end. */
+/*
+ * mmap() of [position, position + length) of the memory region. 0; -EOVERFLOW: wraps; -EINVAL:
+ * beyond the end.
+ */
 int access_memory_map(u64 size, u64 position, u64 length);
 
 /* What the driver does with a part of config space. */
 enum access_kind {
 	ACCESS_CORE,         /* vfio-pci-core's business */
 	ACCESS_DEVICE_DVSEC, /* body of the CXL device DVSEC: the driver's shadow */
+	ACCESS_COMMAND,      /* Command register, the byte with Memory Space Enable */
 	ACCESS_READ_ONLY,    /* reads show the hardware, writes are dropped */
 };
 

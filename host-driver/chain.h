@@ -49,8 +49,10 @@ int chain_add(struct chain *chain, const void *capability, u32 length);
 /* Append VFIO_DEVICE_INFO_CAP_CXL in the layout asked for. 0; -ENOSPC. */
 int chain_add_cxl(struct chain *chain, const struct chain_cxl *cxl);
 
-/* Make the next fields count from the start of an info structure of @info_size bytes. Call once, at
- * the end. */
+/*
+ * Make the next fields count from the start of an info structure of @info_size bytes. Call once, at
+ * the end.
+ */
 void chain_shift(struct chain *chain, u32 info_size);
 
 /*

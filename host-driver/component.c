@@ -115,8 +115,10 @@ void component_range_read(const u32 *words, const struct component_map *map, u32
 		      (decoder[CXL_DECODER_BASE_LOW / 4] & CXL_DECODER_ADDRESS_MASK);
 	range->size = ((u64)decoder[CXL_DECODER_SIZE_HIGH / 4] << 32) |
 		      (decoder[CXL_DECODER_SIZE_LOW / 4] & CXL_DECODER_ADDRESS_MASK);
-	/* A device that does not answer reads all-ones, which must not look like a committed
-	 * decoder. */
+	/*
+	 * A device that does not answer reads all-ones, which must not look like a committed
+	 * decoder.
+	 */
 	range->committed = (control & CXL_DECODER_COMMITTED) && control != ~(u32)0;
 	range->locked = control & CXL_DECODER_LOCK_ON_COMMIT;
 	range->interleaved = control & CXL_DECODER_WAYS_MASK;

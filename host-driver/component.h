@@ -45,8 +45,10 @@ u32 component_decoder_count(u32 capability);
  */
 int component_walk(const struct component_reader *reader, struct component_map *map);
 
-/* Bytes that component_snapshot() fills: from the start of the area to the end of the HDM
- * structure. */
+/*
+ * Bytes that component_snapshot() fills: from the start of the area to the end of the HDM
+ * structure.
+ */
 u32 component_snapshot_length(const struct component_map *map);
 
 /*

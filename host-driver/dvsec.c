@@ -42,8 +42,10 @@ void dvsec_body_read(const struct dvsec_body *body, u32 offset, u8 *bytes, u32 c
 	memcpy(bytes, body->bytes + offset, count);
 }
 
-/* RWL: Control. Mem_Enable stays 1 while the device is assigned: clearing it under a mapping can
- * take the host down. */
+/*
+ * RWL: Control. Mem_Enable stays 1 while the device is assigned: clearing it under a mapping can
+ * take the host down.
+ */
 static void dvsec_write_control(struct dvsec_body *body, u32 value, u32 mask)
 {
 	u32 old = dvsec_body_word(body, CXL_DEVICE_CONTROL);

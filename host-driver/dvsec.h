@@ -42,8 +42,10 @@ void dvsec_body_cache_written(struct dvsec_body *body, bool invalid);
 
 u16 dvsec_body_word(const struct dvsec_body *body, u32 offset);
 
-/* How long Memory_Active may take after a reset, in milliseconds, from Range1 Size Low
- * (CXL 8.1.3.8.2). */
+/*
+ * How long Memory_Active may take after a reset, in milliseconds, from Range1 Size Low
+ * (CXL 8.1.3.8.2).
+ */
 u32 dvsec_active_timeout(u32 range_size_low);
 
 #endif

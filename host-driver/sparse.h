@@ -32,8 +32,10 @@ struct sparse_plan {
  */
 int sparse_plan_bar(const struct sparse_request *request, struct sparse_plan *plan);
 
-/* Does [start, start + length) touch the block? Ranges that wrap do. An empty range or an empty
- * block never does. */
+/*
+ * Does [start, start + length) touch the block? Ranges that wrap do. An empty range or an empty
+ * block never does.
+ */
 bool sparse_overlaps(u64 block_offset, u64 block_size, u64 start, u64 length);
 
 #endif

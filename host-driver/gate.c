@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate in front of the device memory, and the resets that close it.
+ *
+ * Every way to reset the device (VFIO_DEVICE_RESET, the FLR bit in config
+ * space, hot reset, sysfs, error recovery) ends up in the PCI core, which calls
+ * reset_prepare before and reset_done after. Between them no mapping exists,
+ * faults raise SIGBUS and reads fail: an access to memory that does not decode
+ * can take the whole host down.
+ */
+#include <linux/mm.h>
+
+#include "cxl_vfio.h"
+
+/* How long reset_done waits for the memory; later accesses look again. */
+#define RESET_ACTIVE_MS 1000
+
+void cxl_gate_zap(struct cxl_vfio_device *cdev)
+{
+	unmap_mapping_range(cdev->core.vdev.inode->i_mapping,
+			    (loff_t)VFIO_PCI_INDEX_TO_OFFSET(cdev->memory_region),
+			    (loff_t)cdev->range.size, true);
+}
+
+/*
+ * Forbid memory accesses and remove all mappings; the state must be read again before they are
+ * allowed.
+ */
+static void cxl_gate_close(struct cxl_vfio_device *cdev)
+{
+	bool opened;
+
+	down_write(&cdev->gate);
+	opened = cdev->opened;
+	cdev->active = false;
+	cdev->stale = true;
+	cdev->resetting = true;
+	up_write(&cdev->gate);
+	if (opened)
+		cxl_gate_zap(cdev);
+}
+
+/*
+ * The hardware's state into the shadows. 0; -EAGAIN: no answer yet; -ENXIO: not what firmware had
+ * committed.
+ */
+static int cxl_gate_reload(struct cxl_vfio_device *cdev, u32 timeout_ms)
+{
+	struct component_reader reader = cxl_hardware_reader(cdev);
+	u8 snapshot[CXL_DEVICE_DVSEC_MAX_LENGTH];
+	struct component_range range = {};
+	struct component_map map;
+	bool same;
+
+	if (cxl_hardware_enable_memory(cdev) || cxl_hardware_wait_active(cdev, timeout_ms ?: 1))
+		return -EAGAIN;
+	cxl_hardware_read_dvsec(cdev, snapshot);
+	same = !component_walk(&reader, &map) && !memcmp(&map, &cdev->map, sizeof(map));
+	if (!same)
+		return -EAGAIN;
+
+	mutex_lock(&cdev->shadow_lock);
+	component_snapshot(&reader, &cdev->map, cdev->shadow.words);
+	component_range_read(cdev->shadow.words, &cdev->map, 0, &range);
+	decoder_shadow_adopt(&cdev->shadow);
+	dvsec_body_adopt(&cdev->body, cdev->layout, snapshot, cdev->dvsec_length);
+	mutex_unlock(&cdev->shadow_lock);
+
+	if (component_range_check(&range) || range.base != cdev->range.base ||
+	    range.size != cdev->range.size)
+		return -ENXIO;
+	return 0;
+}
+
+void cxl_gate_reopen(struct cxl_vfio_device *cdev, u32 timeout_ms)
+{
+	int ret;
+
+	down_write(&cdev->gate);
+	if (!cdev->opened || !cdev->stale || cdev->resetting)
+		goto out;
+	ret = cxl_gate_reload(cdev, timeout_ms);
+	if (ret) {
+		dev_warn_ratelimited(
+			&cdev->core.pdev->dev, "CXL memory stays closed after the reset: %s\n",
+			ret == -ENXIO ? "decoder 0 is no longer committed as firmware left it"
+				      : "the device does not answer or its memory is not active");
+		if (ret == -EAGAIN) {
+			mutex_lock(&cdev->shadow_lock);
+			decoder_shadow_lose(&cdev->shadow);
+			mutex_unlock(&cdev->shadow_lock);
+			goto out;
+		}
+	}
+	cdev->active = !ret;
+	cdev->stale = false;
+out:
+	up_write(&cdev->gate);
+}
+
+void cxl_gate_refresh(struct cxl_vfio_device *cdev)
+{
+	struct pci_dev *pdev = cdev->core.pdev;
+	u16 command;
+
+	if (!READ_ONCE(cdev->stale))
+		return;
+	down_write(&cdev->core.memory_lock);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	cxl_gate_reopen(cdev, 0);
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_word(pdev, PCI_COMMAND, command);
+	up_write(&cdev->core.memory_lock);
+}
+
+/* The same test as vfio-pci-core's for BARs. Caller holds memory_lock. */
+static bool cxl_memory_decoding(struct cxl_vfio_device *cdev)
+{
+	struct vfio_pci_core_device *core = &cdev->core;
+	u16 command = le16_to_cpu(*(__le16 *)&core->vconfig[PCI_COMMAND]);
+
+	return !core->pm_runtime_engaged &&
+	       (__force int)core->pdev->current_state < (__force int)PCI_D3hot &&
+	       (core->pdev->no_command_memory || (command & PCI_COMMAND_MEMORY));
+}
+
+int cxl_gate_enter(struct cxl_vfio_device *cdev)
+{
+	down_read(&cdev->core.memory_lock);
+	if (!cxl_memory_decoding(cdev))
+		goto closed;
+	if (READ_ONCE(cdev->stale))
+		cxl_gate_reopen(cdev, 0);
+	down_read(&cdev->gate);
+	if (cdev->active)
+		return 0;
+	up_read(&cdev->gate);
+closed:
+	up_read(&cdev->core.memory_lock);
+	return -EIO;
+}
+
+void cxl_gate_leave(struct cxl_vfio_device *cdev)
+{
+	up_read(&cdev->gate);
+	up_read(&cdev->core.memory_lock);
+}
+
+/*
+ * Called with the device locked; memory_lock may or may not be held by the one who asked for the
+ * reset.
+ */
+static void cxl_reset_prepare(struct pci_dev *pdev)
+{
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+
+	if (!cdev->cxl)
+		return;
+	cxl_gate_close(cdev);
+	/* What the device holds dirty belongs to other memory of the host as well (CXL 9.7). */
+	if (cdev->cache_writeback_capable && !cxl_hardware_cache_writeback(cdev, true))
+		dev_warn_ratelimited(
+			&pdev->dev,
+			"the device did not report its cache as written back before the reset\n");
+}
+
+static void cxl_reset_done(struct pci_dev *pdev)
+{
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+
+	if (!cdev->cxl)
+		return;
+	down_write(&cdev->gate);
+	cdev->resetting = false;
+	up_write(&cdev->gate);
+	/*
+	 * With memory decoding off the registers cannot be read; whoever needs them next will do
+	 * it.
+	 */
+	if (cxl_hardware_decodes(cdev))
+		cxl_gate_reopen(cdev, RESET_ACTIVE_MS);
+}
+
+static pci_ers_result_t cxl_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+
+	if (cdev->cxl && state != pci_channel_io_normal)
+		cxl_gate_close(cdev);
+	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static void cxl_error_resume(struct pci_dev *pdev)
+{
+	cxl_reset_done(pdev);
+}
+
+const struct pci_error_handlers cxl_error_handlers = {
+	.error_detected = cxl_error_detected,
+	.reset_prepare = cxl_reset_prepare,
+	.reset_done = cxl_reset_done,
+	.resume = cxl_error_resume,
+};
