@@ -77,7 +77,11 @@ enum acpi_window_kind {
 
 struct acpi_bridge_window {
 	enum acpi_window_kind kind;
-	bool prefetchable; /* memory only */
+	/*
+	 * Memory only. Linux accepts prefetchable BARs and bridge windows in any window, but others
+	 * only in windows without this, so false is right unless the hardware says otherwise.
+	 */
+	bool prefetchable;
 	uint64_t base;
 	uint64_t size;
 };

@@ -79,15 +79,14 @@ static void describe_cpus(const struct machine *machine, struct firmware *firmwa
 	firmware->acpi.ioapic_count = 1;
 }
 
+/* Not prefetchable, also above 4 GiB: a guest would refuse our 64-bit BARs that are not. */
 static void add_window(struct acpi_bridge *bridge, struct acpi_bridge_window *list,
-		       enum acpi_window_kind kind, bool prefetchable,
-		       const struct pci_window *window)
+		       enum acpi_window_kind kind, const struct pci_window *window)
 {
 	if (!window->size)
 		return;
 	list[bridge->window_count++] = (struct acpi_bridge_window){
 		.kind = kind,
-		.prefetchable = prefetchable,
 		.base = window->base,
 		.size = window->size,
 	};
@@ -116,11 +115,10 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 		bridge->osc_cxl_control = ACPI_OSC_CXL_CONTROL_DEFAULT;
 		if (i)
 			bridge->component_base = machine->layout.chbs[i - 1];
-		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_IO, false,
-			   &windows->io);
-		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_MEMORY, false,
+		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_IO, &windows->io);
+		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_MEMORY,
 			   &windows->memory_32);
-		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_MEMORY, true,
+		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_MEMORY,
 			   &windows->memory_64);
 	}
 	firmware->acpi.bridges = firmware->bridges;
