@@ -220,16 +220,14 @@ static int parse_tokens(const struct option_section *section, char *text, void *
 		uint64_t bit;
 		int result;
 
+		result = console_shorthand(section, &key, &value, options, problem);
+		if (result)
+			return result;
 		if (first && !value && section->first_key) {
 			value = key;
-			field = option_field_find(section, section->first_key,
-						  strlen(section->first_key));
-		} else {
-			result = console_shorthand(section, &key, &value, options, problem);
-			if (result)
-				return result;
-			field = option_field_find(section, key, strlen(key));
+			key = (char *)(uintptr_t)section->first_key;
 		}
+		field = option_field_find(section, key, strlen(key));
 		first = false;
 		if (!field)
 			return unknown_key(section, key, problem);

@@ -243,6 +243,10 @@ static int status_of_error(int error)
 {
 	switch (error) {
 	case -EINVAL:
+	case -ENOENT:
+	case -EISDIR:
+	case -EBUSY:
+	case -ENOTSUP:
 	case -ENOSPC:
 	case -E2BIG:
 		return CLI_BAD_CONFIG;

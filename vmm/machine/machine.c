@@ -185,7 +185,7 @@ static int build_base(struct machine *machine)
 
 	result = kvm_vm_open(&machine->vm, machine->vm.kvm_fd, machine->logger);
 	if (result)
-		return result;
+		return result == -ENOENT ? -ENODEV : result;
 	result = topology_of(&machine->config->cpus, &machine->topology, machine->logger);
 	if (result)
 		return result;

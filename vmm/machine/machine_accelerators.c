@@ -183,6 +183,23 @@ void machine_list_root_buses(const struct machine *machine, struct pci_bus **bus
 				machine->accelerators[i].root_bus;
 }
 
+size_t machine_passthrough_count(const struct machine *machine)
+{
+	return machine->accelerator_count;
+}
+
+struct passthrough_device *machine_passthrough(const struct machine *machine, size_t index)
+{
+	return machine->accelerators[index].device;
+}
+
+uint64_t machine_window_of(const struct machine *machine, size_t index)
+{
+	const struct accelerator *accelerator = &machine->accelerators[index];
+
+	return accelerator->cxl ? machine->layout.window[accelerator->cxl_index] : 0;
+}
+
 bool machine_memory_fault(struct machine *machine, uint64_t gpa)
 {
 	for (size_t i = 0; i < machine->accelerator_count; i++)

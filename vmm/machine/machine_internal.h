@@ -110,6 +110,9 @@ void machine_legacy_power_button(struct machine *machine);
 struct acpi_machine;
 void machine_describe_legacy(const struct machine *machine, struct acpi_machine *acpi);
 
+struct description;
+void machine_describe_windows(const struct machine *machine, struct description *description);
+
 /* machine_accelerators.c */
 int machine_connect_devices(struct machine *machine); /* before the layout */
 int machine_plug_devices(struct machine *machine);    /* after RAM, before the PCI assignment */
@@ -132,6 +135,10 @@ size_t machine_describe_device_memory(const struct machine *machine,
 /* The root bus of every host bridge, the plain one first; @buses has room for LAYOUT_MAX_BRIDGES.
  */
 void machine_list_root_buses(const struct machine *machine, struct pci_bus **buses);
+size_t machine_passthrough_count(const struct machine *machine);
+struct passthrough_device *machine_passthrough(const struct machine *machine, size_t index);
+/* Base of the fixed window of the index-th passed-through device, 0 when it has none. */
+uint64_t machine_window_of(const struct machine *machine, size_t index);
 bool machine_memory_fault(struct machine *machine, uint64_t gpa);
 
 #endif

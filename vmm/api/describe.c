@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "vmm/api/vm.h"
+
+int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
+{
+	struct machine_options options = {.kvm_fd = -1};
+	struct machine *machine;
+	int result;
+
+	if (!vm || !text)
+		return -EINVAL;
+	machine = atomic_load(&vm->machine);
+	if (machine)
+		return machine_describe(machine, format, text);
+	/* A machine that was built and never run is the only plan that cannot be wrong. */
+	result = vm_config_defaults(&vm->config);
+	if (result)
+		return result;
+	options.config = &vm->config;
+	options.logger = &vm->logger;
+	result = machine_create(&machine, &options);
+	if (result)
+		return result;
+	result = machine_describe(machine, format, text);
+	machine_destroy(machine);
+	return result;
+}
