@@ -14,7 +14,7 @@
  * be planned in a test.
  */
 #define LAYOUT_MAX_BRIDGES (MACHINE_MAX_DEVICES + 1)
-#define LAYOUT_REASON      256u
+#define LAYOUT_REASON      320u
 
 struct layout_accelerator {
 	const char *name;
