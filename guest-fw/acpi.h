@@ -111,7 +111,7 @@ struct acpi_bridge {
 	/* INTx: pin (0 = INTA) of slot goes to acpi_bridge_gsi(). gsi_count 0: no _PRT. */
 	uint32_t gsi_base;
 	uint32_t gsi_count;
-	bool has_proximity_domain; /* emit _PXM */
+	bool has_proximity_domain; /* else that of cpus[0], if there is an SRAT */
 	uint32_t proximity_domain;
 	uint32_t osc_pci_control; /* _OSC control bits granted, ACPI_OSC_PCI_CONTROL_DEFAULT */
 	uint32_t osc_cxl_control; /* the same for CXL bridges, ACPI_OSC_CXL_CONTROL_DEFAULT */

@@ -25,6 +25,16 @@ void acpi_bridge_name(const struct acpi_machine *machine, size_t index, char nam
 	snprintf(name, 5, "%s%02X", prefix, (unsigned int)(index & 0xff));
 }
 
+/* With an SRAT every bridge says where it is: Linux warns about a bus of unknown node. */
+static void bridge_proximity(struct aml_builder *aml, const struct acpi_machine *machine,
+			     const struct acpi_bridge *bridge)
+{
+	if (bridge->has_proximity_domain)
+		aml_name_integer(aml, "_PXM", bridge->proximity_domain);
+	else if (machine->memory_count)
+		aml_name_integer(aml, "_PXM", machine->cpus[0].proximity_domain);
+}
+
 static void bridge_identity(struct aml_builder *aml, const struct acpi_bridge *bridge)
 {
 	if (bridge->kind == ACPI_BRIDGE_CXL) {
@@ -41,8 +51,6 @@ static void bridge_identity(struct aml_builder *aml, const struct acpi_bridge *b
 	aml_name_integer(aml, "_UID", bridge->uid);
 	aml_name_integer(aml, "_SEG", bridge->segment);
 	aml_name_integer(aml, "_BBN", bridge->first_bus);
-	if (bridge->has_proximity_domain)
-		aml_name_integer(aml, "_PXM", bridge->proximity_domain);
 }
 
 static void bridge_window(struct aml_builder *aml, const struct acpi_bridge_window *window)
@@ -216,6 +224,7 @@ void acpi_write_bridges(struct aml_builder *aml, const struct acpi_machine *mach
 		acpi_bridge_name(machine, i, name);
 		aml_begin_device(aml, name);
 		bridge_identity(aml, bridge);
+		bridge_proximity(aml, machine, bridge);
 		bridge_resources(aml, bridge);
 		bridge_interrupts(aml, bridge);
 		bridge_osc(aml, bridge);
