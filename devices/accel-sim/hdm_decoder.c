@@ -80,6 +80,11 @@ static bool sim_hdm_valid(const struct sim_hdm *hdm, unsigned int n)
 		if (!sim_hdm_committed(hdm, n - 1) || decoder->base < below->base + below->size)
 			return false;
 	}
+	/* Committed again after being released below a committed one: nothing orders the two. */
+	for (unsigned int i = n + 1; i < hdm->count; i++) {
+		if (sim_hdm_committed(hdm, i))
+			return false;
+	}
 	for (unsigned int i = 0; i <= n; i++) {
 		if (__builtin_add_overflow(total, sim_hdm_used(&hdm->decoders[i]), &total))
 			return false;
