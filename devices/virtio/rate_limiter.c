@@ -103,3 +103,17 @@ uint64_t rate_limiter_take(struct rate_limiter *limiter, uint64_t bytes, uint64_
 	bucket_pay(&limiter->ops, 1);
 	return 0;
 }
+
+uint64_t rate_limiter_wait(struct rate_limiter *limiter, uint64_t now_ns)
+{
+	uint64_t for_bytes = bucket_wait(&limiter->bandwidth, 1, now_ns);
+	uint64_t for_ops = bucket_wait(&limiter->ops, 1, now_ns);
+
+	return for_bytes > for_ops ? for_bytes : for_ops;
+}
+
+void rate_limiter_charge(struct rate_limiter *limiter, uint64_t bytes)
+{
+	bucket_pay(&limiter->bandwidth, bytes);
+	bucket_pay(&limiter->ops, 1);
+}

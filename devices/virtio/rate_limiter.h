@@ -48,4 +48,11 @@ bool rate_limiter_active(const struct rate_limiter *limiter);
  */
 uint64_t rate_limiter_take(struct rate_limiter *limiter, uint64_t bytes, uint64_t now_ns);
 
+/*
+ * For what is only known when it has happened (received packets): rate_limiter_wait() says when the
+ * next one may be looked for, rate_limiter_charge() pays afterwards, on credit if need be.
+ */
+uint64_t rate_limiter_wait(struct rate_limiter *limiter, uint64_t now_ns);
+void rate_limiter_charge(struct rate_limiter *limiter, uint64_t bytes);
+
 #endif

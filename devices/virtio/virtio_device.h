@@ -39,7 +39,7 @@ struct virtio_device_ops {
 	/* Required: stop, finish or cancel everything in flight, forget the driver's state. When it
 	 * returns no queue and no guest memory is touched. Called only after activate(). */
 	void (*reset)(struct virtio_device *device);
-	/* Required unless kernel_queues: new buffers in @queue. */
+	/* Required: new buffers in @queue; never called for kernel queues. */
 	void (*queue_notify)(struct virtio_device *device, uint16_t queue);
 	/* Device configuration (2.5); @offset + @size <= config_size. Optional. */
 	void (*config_read)(struct virtio_device *device, uint32_t offset, void *data,
@@ -60,9 +60,9 @@ struct virtio_transport_ops {
 	void (*config_interrupt)(void *opaque);
 	/* Set NEEDS_RESET (2.1.1) and tell the driver. */
 	void (*needs_reset)(void *opaque);
-	/* Make queue_notify() run (again) in the loop's thread. Not for kernel_queues. */
+	/* Make queue_notify() run (again) in the loop's thread. Not for kernel queues. */
 	void (*kick)(void *opaque, uint16_t queue);
-	/* For devices with kernel_queues: the eventfds to hand to the kernel. */
+	/* For kernel queues: the eventfds to hand to the kernel, or -errno. */
 	int (*kick_fd)(void *opaque, uint16_t queue);
 	int (*call_fd)(void *opaque, uint16_t queue);
 };
@@ -80,7 +80,7 @@ struct virtio_device {
 	uint16_t type;    /* VIRTIO_ID_* */
 	uint16_t queue_count;
 	uint16_t queue_max_size;
-	bool kernel_queues;       /* vhost: the kernel watches the kicks and sends the interrupts */
+	uint16_t kernel_queues;   /* vhost: the kernel serves the first so many queues itself */
 	uint64_t device_features; /* what is offered; ring features and VERSION_1 are added */
 	uint32_t config_size;
 	uint32_t class_code; /* PCI class, 24 bits */

@@ -192,9 +192,7 @@ static int watch_kicks(struct virtio_pci *transport)
 	uint16_t i;
 	int r;
 
-	if (device->kernel_queues)
-		return 0;
-	for (i = 0; i < device->queue_count; i++) {
+	for (i = device->kernel_queues; i < device->queue_count; i++) {
 		struct virtio_pci_queue *queue = &transport->queues[i];
 
 		if (queue->kick_fd < 0 || queue->kick_source)
@@ -292,7 +290,7 @@ void virtio_pci_activate_locked(struct virtio_pci *transport)
 		return;
 	}
 	/* Buffers may be there already; a driver that kicked too early is not left waiting. */
-	for (i = 0; i < device->queue_count && !device->kernel_queues; i++)
+	for (i = 0; i < device->queue_count; i++)
 		virtio_pci_kick(transport, i);
 }
 

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <endian.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "devices/virtio/virtio_net_internal.h"
+
+/* Packets before other devices of the loop get their turn. */
+#define BUDGET 128u
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool has_offload(const struct net *net, unsigned int feature)
+{
+	return (net->guest_offloads >> feature) & 1;
+}
+
+void net_offloads_changed(struct net *net)
+{
+	uint64_t frame = net->tap.mtu + 14 + 4; /* Ethernet header, one VLAN tag */
+
+	if (has_offload(net, VIRTIO_NET_F_GUEST_TSO4) || has_offload(net, VIRTIO_NET_F_GUEST_TSO6))
+		frame = 65536 + 14 + 4;
+	if (net->rx)
+		net->rx->wanted = NET_HEADER + frame;
+}
+
+void net_forget_buffers(struct net *net)
+{
+	if (net->rx) {
+		net->rx->iov_count = 0;
+		net->rx->chain_count = 0;
+		net->rx->bytes = 0;
+		net->rx->pending = 0;
+	}
+	net->tx_waiting = false;
+}
+
+/* Receive (5.1.6.3). Buffers are fetched until the largest packet fits, the tap is read straight
+ * into them, and what a packet does not use serves the next one. */
+
+/* Fetch until there is room for @wanted bytes. Returns 0 or -EPROTO. */
+static int fetch_buffers(struct net *net, uint64_t wanted)
+{
+	struct virtqueue *queue = &net->device.queues[NET_RX];
+	struct net_rx *rx = net->rx;
+
+	virtqueue_disable_kicks(queue);
+	while (rx->bytes < wanted && rx->chain_count < NET_MAX_QUEUE_SIZE &&
+	       rx->iov_count + NET_CHAIN_IOVECS <= NET_RX_IOVECS) {
+		struct virtqueue_chain chain;
+		int r = virtqueue_pop(queue, &chain, rx->iov + rx->iov_count, NET_CHAIN_IOVECS);
+
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			/* Without buffers the next kick wakes us; the tap is edge triggered and
+			 * stays silent meanwhile. */
+			if (!virtqueue_enable_kicks(queue))
+				return 0;
+			continue;
+		}
+		if (chain.out_count) {
+			queue->broken = true;
+			queue->error = "receive buffer has a readable part";
+			return -EPROTO;
+		}
+		rx->chains[rx->chain_count++] = (struct net_rx_chain){
+			.head = chain.head,
+			.iovecs = chain.in_count,
+			.bytes = chain.in_bytes,
+		};
+		rx->iov_count += chain.in_count;
+		rx->bytes += chain.in_bytes;
+	}
+	return 0;
+}
+
+/* Take the first @count chains out of the window. */
+static void drop_chains(struct net_rx *rx, uint32_t count)
+{
+	uint32_t iovecs = 0, i;
+
+	for (i = 0; i < count; i++) {
+		iovecs += rx->chains[i].iovecs;
+		rx->bytes -= rx->chains[i].bytes;
+	}
+	rx->iov_count -= iovecs;
+	rx->chain_count -= count;
+	memmove(rx->iov, rx->iov + iovecs, rx->iov_count * sizeof(rx->iov[0]));
+	memmove(rx->chains, rx->chains + count, rx->chain_count * sizeof(rx->chains[0]));
+}
+
+/* A packet of @length bytes lies at the beginning of the window. */
+static void give_packet(struct net *net, uint64_t length)
+{
+	struct virtqueue *queue = &net->device.queues[NET_RX];
+	struct net_rx *rx = net->rx;
+	uint64_t left = length;
+	uint16_t used = 0, buffers;
+
+	do {
+		uint64_t part = rx->chains[used].bytes < left ? rx->chains[used].bytes : left;
+
+		virtqueue_stage(queue, used, rx->chains[used].head, (uint32_t)part);
+		left -= part;
+		used++;
+	} while (left && used < rx->chain_count);
+	buffers = htole16(used);
+	virtqueue_iov_write(rx->iov, rx->iov_count, offsetof(struct virtio_net_hdr_v1, num_buffers),
+			    &buffers, sizeof(buffers));
+	virtqueue_publish(queue, used);
+	drop_chains(rx, used);
+	net_count(net, NET_RX_PACKETS, 1);
+	net_count(net, NET_RX_BYTES, length - NET_HEADER);
+}
+
+/* The rest of a packet that found too little room. True when it is delivered now. */
+static bool finish_pending(struct net *net)
+{
+	struct net_rx *rx = net->rx;
+	uint64_t length = rx->pending;
+
+	if (rx->bytes < length)
+		return false;
+	virtqueue_iov_write(rx->iov, rx->iov_count, rx->spilled_at, rx->spill,
+			    length - rx->spilled_at);
+	rx->pending = 0;
+	give_packet(net, length);
+	return true;
+}
+
+/* Room for the next packet: all of the window with mergeable buffers, else the first chain. */
+static uint64_t window(const struct net *net, bool mergeable, uint32_t *iovecs)
+{
+	*iovecs = mergeable ? net->rx->iov_count : net->rx->chains[0].iovecs;
+	return mergeable ? net->rx->bytes : net->rx->chains[0].bytes;
+}
+
+/* Returns 1 when a packet was taken from the tap, 0 when there is none or no room. */
+static int receive_one(struct net *net, bool mergeable)
+{
+	struct net_rx *rx = net->rx;
+	uint32_t count;
+	uint64_t room;
+	struct iovec saved;
+	ssize_t n;
+
+	if (rx->chain_count == 0)
+		return 0;
+	room = window(net, mergeable, &count);
+	saved = rx->iov[count];
+	rx->iov[count] = (struct iovec){.iov_base = rx->spill, .iov_len = sizeof(rx->spill)};
+	do {
+		n = readv(net->tap.fd, rx->iov, (int)count + 1);
+	} while (n < 0 && errno == EINTR);
+	rx->iov[count] = saved;
+	if (n <= 0)
+		return 0;
+	if (rate_limiter_active(&net->rx_limiter))
+		rate_limiter_charge(&net->rx_limiter, (uint64_t)n);
+	if ((uint64_t)n < NET_HEADER || room < NET_HEADER || atomic_load(&net->link_down) ||
+	    ((uint64_t)n > room && !mergeable)) {
+		net_count(net, NET_RX_DROPPED, 1);
+		return 1;
+	}
+	if ((uint64_t)n > room) {
+		rx->pending = (uint64_t)n;
+		rx->spilled_at = room;
+	} else {
+		give_packet(net, (uint64_t)n);
+	}
+	return 1;
+}
+
+static bool receive_throttled(struct net *net)
+{
+	uint64_t wait;
+
+	if (!rate_limiter_active(&net->rx_limiter))
+		return false;
+	wait = rate_limiter_wait(&net->rx_limiter, now_ns());
+	if (wait && event_timer_set(net->rx_timer, wait, 0))
+		virtio_device_broken(&net->device, "the rate limiter's timer failed");
+	return wait != 0;
+}
+
+void net_receive(struct net *net)
+{
+	struct virtqueue *queue = &net->device.queues[NET_RX];
+	bool mergeable = virtio_device_has(&net->device, VIRTIO_NET_F_MRG_RXBUF);
+	struct net_rx *rx = net->rx;
+	unsigned int budget = BUDGET;
+
+	if (!queue->running || queue->broken)
+		return;
+	while (budget && !receive_throttled(net)) {
+		uint64_t wanted = mergeable ? rx->wanted : 1;
+
+		if (fetch_buffers(net, rx->pending > wanted ? rx->pending : wanted)) {
+			virtio_device_broken(&net->device, queue->error);
+			return;
+		}
+		if (rx->pending && !finish_pending(net)) {
+			if (rx->iov_count + NET_CHAIN_IOVECS <= NET_RX_IOVECS)
+				break;   /* wait for more buffers */
+			rx->pending = 0; /* crumbs of buffers: it will never fit */
+			net_count(net, NET_RX_DROPPED, 1);
+		}
+		if (!receive_one(net, mergeable))
+			break;
+		budget--;
+	}
+	virtio_device_notify(&net->device, NET_RX);
+	if (!budget)
+		virtio_device_kick(&net->device, NET_RX);
+}
+
+/* Transmit (5.1.6.2). */
+
+static void send_chain(struct net *net, const struct virtqueue_chain *chain)
+{
+	ssize_t n;
+
+	if (chain->out_bytes <= NET_HEADER || chain->out_count > NET_RX_IOVECS ||
+	    atomic_load(&net->link_down)) {
+		net_count(net, NET_TX_DROPPED, 1);
+	} else {
+		do {
+			n = writev(net->tap.fd, chain->iov, (int)chain->out_count);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0) {
+			/* As a cable would: full, down, or a frame nobody can make sense of. */
+			net_count(net, NET_TX_DROPPED, 1);
+			if (errno != EAGAIN && errno != ENOBUFS)
+				log_limited(net->device.environment.logger, &net->limit,
+					    CXVM_LOG_WARNING, net->name,
+					    "tap %s: packet of %llu bytes dropped: %s%s",
+					    net->tap.name, (unsigned long long)chain->out_bytes,
+					    strerror(errno),
+					    errno == EIO ? "; use ip link set ... up" : "");
+		} else {
+			net_count(net, NET_TX_PACKETS, 1);
+			net_count(net, NET_TX_BYTES, chain->out_bytes - NET_HEADER);
+		}
+	}
+	virtqueue_push(&net->device.queues[NET_TX], chain->head, 0);
+}
+
+/* True when the chain in tx_chain must wait for tokens. */
+static bool transmit_throttled(struct net *net)
+{
+	uint64_t wait;
+
+	if (!rate_limiter_active(&net->tx_limiter))
+		return false;
+	wait = rate_limiter_take(&net->tx_limiter, net->tx_chain.out_bytes, now_ns());
+	if (wait && event_timer_set(net->tx_timer, wait, 0))
+		virtio_device_broken(&net->device, "the rate limiter's timer failed");
+	net->tx_waiting = wait != 0;
+	return net->tx_waiting;
+}
+
+void net_transmit(struct net *net)
+{
+	struct virtqueue *queue = &net->device.queues[NET_TX];
+	unsigned int budget = BUDGET;
+	bool again = true;
+
+	if (!queue->running || queue->broken)
+		return;
+	if (net->tx_waiting) {
+		if (transmit_throttled(net))
+			return;
+		send_chain(net, &net->tx_chain);
+	}
+	virtqueue_disable_kicks(queue);
+	while (budget && again) {
+		int r = virtqueue_pop(queue, &net->tx_chain, net->tx_iov, NET_CHAIN_IOVECS);
+
+		if (r < 0) {
+			virtio_device_broken(&net->device, queue->error);
+			return;
+		}
+		if (r == 0) {
+			again = virtqueue_enable_kicks(queue);
+			continue;
+		}
+		if (transmit_throttled(net))
+			break;
+		send_chain(net, &net->tx_chain);
+		budget--;
+	}
+	virtio_device_notify(&net->device, NET_TX);
+	if (!budget)
+		virtio_device_kick(&net->device, NET_TX);
+}
+
+/* Control (5.1.6.5): receive filters are accepted (a tap passes everything that is sent to it), and
+ * the driver may turn offloads off and on again. */
+
+static uint8_t control_command(struct net *net, const struct virtqueue_chain *chain)
+{
+	struct virtio_net_ctrl_hdr header;
+	uint64_t allowed, offloads;
+
+	if (virtqueue_iov_read(chain->iov, chain->out_count, 0, &header, sizeof(header)) !=
+	    sizeof(header))
+		return VIRTIO_NET_ERR;
+	if (header.class == VIRTIO_NET_CTRL_RX && header.cmd <= VIRTIO_NET_CTRL_RX_NOBCAST)
+		return VIRTIO_NET_OK;
+	if (header.class != VIRTIO_NET_CTRL_GUEST_OFFLOADS ||
+	    header.cmd != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
+	    virtqueue_iov_read(chain->iov, chain->out_count, sizeof(header), &offloads,
+			       sizeof(offloads)) != sizeof(offloads))
+		return VIRTIO_NET_ERR;
+	offloads = le64toh(offloads);
+	allowed = net->device.driver_features &
+		  (1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 |
+		   1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN);
+	if (offloads & ~allowed || net_tap_set_offloads(&net->tap, offloads))
+		return VIRTIO_NET_ERR;
+	net->guest_offloads = offloads;
+	net_offloads_changed(net);
+	return VIRTIO_NET_OK;
+}
+
+void net_control(struct net *net)
+{
+	struct virtqueue *queue = &net->device.queues[NET_CONTROL];
+	struct iovec iov[NET_CHAIN_IOVECS];
+	struct virtqueue_chain chain;
+	unsigned int budget = BUDGET;
+	int r = 0;
+
+	while (budget-- && (r = virtqueue_pop(queue, &chain, iov, NET_CHAIN_IOVECS)) > 0) {
+		uint8_t ack = control_command(net, &chain);
+		size_t written = virtqueue_iov_write(iov + chain.out_count, chain.in_count, 0, &ack,
+						     sizeof(ack));
+
+		virtqueue_push(queue, chain.head, (uint32_t)written);
+	}
+	if (r < 0) {
+		virtio_device_broken(&net->device, queue->error);
+		return;
+	}
+	virtio_device_notify(&net->device, NET_CONTROL);
+	if (virtqueue_enable_kicks(queue))
+		virtio_device_kick(&net->device, NET_CONTROL);
+}
