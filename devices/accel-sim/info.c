@@ -201,9 +201,10 @@ int sim_info_region(const struct sim_options *options, const struct sim_layout *
 	sim_info_put(out, 8, index, 4);
 	sim_info_put(out, 16, size, 8);
 	sim_info_put(out, 24, offset, 8);
-	if (argsz < chain.length)
-		return sizeof(struct vfio_user_region_info);
+	/* Also when the chain does not fit: QEMU refuses FLAG_CAPS with an offset of 0. */
 	if (chain.last)
 		sim_info_put(out, 12, sizeof(struct vfio_user_region_info), 4);
+	if (argsz < chain.length)
+		return sizeof(struct vfio_user_region_info);
 	return (int)chain.length;
 }
