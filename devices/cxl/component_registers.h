@@ -15,8 +15,29 @@
  * memory, the HDM decoder structure. Everything that is not modelled reads 0 and drops writes.
  * All registers are served from memory: no system call on this path.
  */
-#define CXL_COMPONENT_BLOCK_SIZE 0x10000u
-#define CXL_COMPONENT_CACHEMEM   0x1000u /* offset of the capability array (CXL 8.2.3) */
+#define CXL_COMPONENT_BLOCK_SIZE    0x10000u
+#define CXL_COMPONENT_CACHEMEM      0x1000u /* offset of the capability array (CXL 8.2.3) */
+#define CXL_COMPONENT_CACHEMEM_SIZE 0x1000u
+
+/* Capability ids in the array (CXL 8.2.4) */
+#define CXL_CAPABILITY_ARRAY       0x1u
+#define CXL_CAPABILITY_RAS         0x2u
+#define CXL_CAPABILITY_LINK        0x4u
+#define CXL_CAPABILITY_HDM_DECODER 0x5u
+
+/* RAS (CXL 8.2.4.17), offsets in the structure */
+#define CXL_RAS_UNCORRECTABLE_STATUS   0x00u
+#define CXL_RAS_UNCORRECTABLE_MASK     0x04u
+#define CXL_RAS_UNCORRECTABLE_SEVERITY 0x08u
+#define CXL_RAS_CORRECTABLE_STATUS     0x0cu
+#define CXL_RAS_CORRECTABLE_MASK       0x10u
+#define CXL_RAS_CONTROL                0x14u
+#define CXL_RAS_HEADER_LOG             0x18u
+#define CXL_RAS_SIZE                   0x58u
+#define CXL_RAS_UNCORRECTABLE_BITS     0x0001cfffu
+#define CXL_RAS_CORRECTABLE_BITS       0x0000007fu
+
+#define CXL_LINK_SIZE 0x38u
 
 struct cxl_component_options {
 	bool ras;                      /* CXL RAS Capability (8.2.4.17) */
@@ -25,14 +46,25 @@ struct cxl_component_options {
 					  caller's, and must outlive the component */
 };
 
+/* What one dword of the page is. */
+struct cxl_component_register {
+	uint32_t value;
+	uint32_t initial;
+	uint32_t writable;
+	uint32_t write_1_to_clear;
+	bool wide; /* half of a 64-bit register */
+};
+
 struct cxl_component {
 	pthread_mutex_t lock;
 	struct cxl_component_options options;
 	uint32_t ras_offset; /* from the block's start; 0: absent */
 	uint32_t link_offset;
 	uint32_t hdm_offset;
-	uint32_t cachemem[0x1000 / 4]; /* values of the second page, HDM excluded */
-	uint64_t reads;                /* guest accesses, for metrics */
+	uint32_t capability_count;
+	uint32_t next_offset; /* builder state: where the next structure goes, from the page */
+	struct cxl_component_register registers[CXL_COMPONENT_CACHEMEM_SIZE / 4];
+	uint64_t reads; /* guest accesses, for metrics; atomic */
 	uint64_t writes;
 };
 
@@ -40,16 +72,42 @@ struct cxl_component {
  * is the block's start. */
 extern const struct bus_ops cxl_component_bus_ops;
 
-/* Returns 0 or -EINVAL. */
+/* Returns 0, -EINVAL or -ENOSPC. */
 int cxl_component_init(struct cxl_component *component,
 		       const struct cxl_component_options *options);
 void cxl_component_destroy(struct cxl_component *component);
 
-/* Guest access of 1, 2, 4 or 8 bytes inside the block. Unaligned accesses read 0 / are dropped;
- * partial accesses to 64-bit registers behave as the specification says (8.2.2). Any thread. */
+/*
+ * cxl_component_add_capability() - one more structure, before the guest runs: an entry of the
+ * capability array and @size bytes, read-only zeroes until cxl_component_define(). Returns its
+ * offset from the block's start, or -ENOSPC.
+ */
+int cxl_component_add_capability(struct cxl_component *component, uint16_t id, uint8_t version,
+				 uint32_t size);
+
+/*
+ * cxl_component_define() - the dword at @offset from the block's start: its value after reset, the
+ * bits the guest may write, and those it clears by writing 1. @wide: half of a 64-bit register.
+ * Offsets outside the CXL.cache/CXL.mem page or misaligned are ignored.
+ */
+void cxl_component_define(struct cxl_component *component, uint32_t offset, uint32_t initial,
+			  uint32_t writable, uint32_t write_1_to_clear, bool wide);
+
+/*
+ * One guest access inside the block (CXL 8.2.2). Naturally aligned accesses of 4 bytes to 32-bit
+ * registers and of 8 bytes to 64-bit ones are what the specification allows. What it leaves
+ * undefined is defined here: narrow accesses to 32-bit registers reach their bytes, 8-byte accesses
+ * reach two of them, partial accesses to 64-bit registers and misaligned ones read 0 and are
+ * dropped. Any thread.
+ */
 uint64_t cxl_component_read(struct cxl_component *component, uint64_t offset, unsigned int size);
 void cxl_component_write(struct cxl_component *component, uint64_t offset, uint64_t value,
 			 unsigned int size);
+
+/* Report errors in the RAS status registers, as hardware would (8.2.4.17.1, .4). Bits that RAS does
+ * not define are ignored. Any thread. */
+void cxl_component_report(struct cxl_component *component, uint32_t uncorrectable,
+			  uint32_t correctable);
 
 /* Conventional or CXL reset; includes hdm_decoder_reset() of its decoders. */
 void cxl_component_reset(struct cxl_component *component);

@@ -7,37 +7,79 @@
 #include <stdint.h>
 
 /*
- * The CXL HDM Decoder Capability Structure (CXL 8.2.4.20) of an endpoint, as a state machine that
- * knows the specification's rules and nothing else: a decoder that commits is reported to the
- * owner, which makes the memory appear (passthrough), and a decoder that is decommitted or reset is
- * reported before the guest sees COMMITTED clear.
+ * The CXL HDM Decoder Capability Structure (CXL 8.2.4.20) of an endpoint or a port, as a state
+ * machine that knows the specification's rules and nothing else: a decoder that commits is reported
+ * to the owner, which makes the memory appear (passthrough), and a decoder that is decommitted or
+ * reset is reported before the guest sees COMMITTED clear.
+ *
+ * A range is in use while its decoder is COMMITTED and HDM Decoder Enable (global control bit 1) is
+ * set (8.2.4.20.2): the callbacks follow both.
  */
 #define HDM_DECODER_MAX               32u /* largest count that the capability can express */
 #define HDM_DECODER_GRANULARITY       0x10000000u /* 256 MiB: base, size and skip (8.2.4.20.3) */
 #define HDM_DECODER_BLOCK_SIZE(count) (0x10u + 0x20u * (count))
 
+/* Offsets from the block's start; decoder n adds 0x20 * n. */
+#define HDM_DECODER_CAPABILITY     0x00u
+#define HDM_DECODER_GLOBAL_CONTROL 0x04u
+#define HDM_DECODER_BASE_LOW       0x10u
+#define HDM_DECODER_BASE_HIGH      0x14u
+#define HDM_DECODER_SIZE_LOW       0x18u
+#define HDM_DECODER_SIZE_HIGH      0x1cu
+#define HDM_DECODER_CONTROL        0x20u
+#define HDM_DECODER_SKIP_LOW       0x24u /* ports: target list */
+#define HDM_DECODER_SKIP_HIGH      0x28u
+#define HDM_DECODER_STRIDE         0x20u
+
+/* Capability (8.2.4.20.1) */
+#define HDM_CAPABILITY_INTERLEAVE_11_8     0x0100u
+#define HDM_CAPABILITY_INTERLEAVE_14_12    0x0200u
+#define HDM_CAPABILITY_INTERLEAVE_3_6_12   0x0800u
+#define HDM_CAPABILITY_INTERLEAVE_16       0x1000u
+#define HDM_CAPABILITY_INTERLEAVE          0x1b00u
+#define HDM_CAPABILITY_TARGET_COUNT(count) ((uint32_t)(count) << 4)
+
+/* Global control (8.2.4.20.2) */
+#define HDM_GLOBAL_ENABLE 0x2u
+
+/* Decoder n control (8.2.4.20.7) */
+#define HDM_CONTROL_GRANULARITY(control) ((control)&0xfu)
+#define HDM_CONTROL_WAYS(control)        ((control) >> 4 & 0xfu)
+#define HDM_CONTROL_LOCK_ON_COMMIT       0x0100u
+#define HDM_CONTROL_COMMIT               0x0200u
+#define HDM_CONTROL_COMMITTED            0x0400u
+#define HDM_CONTROL_ERROR_NOT_COMMITTED  0x0800u
+#define HDM_CONTROL_HOST_ONLY            0x1000u /* target type: 1 HDM-H, 0 HDM-D / HDM-DB */
+
 struct hdm_decoder_range {
 	uint64_t base; /* guest physical */
-	uint64_t size; /* not 0, multiple of 256 MiB */
-	uint64_t dpa; /* device physical address of its first byte: all sizes and skips before it */
-	bool host_only; /* target type: HDM-H; else HDM-D / HDM-DB */
+	uint64_t size; /* not 0, multiple of 256 MiB times ways */
+	uint64_t dpa;  /* device physical address of its first byte: all sizes and skips before it;
+			  0 on ports */
+	unsigned int ways; /* 1: not interleaved */
+	bool host_only;    /* target type: HDM-H; else HDM-D / HDM-DB */
 	bool locked;
 };
 
 struct hdm_decoder_options {
 	unsigned int count;   /* 1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32 */
-	uint64_t dpa_size;    /* no decoder may reach beyond it */
-	uint64_t window_base; /* a range must be inside [window_base, window_base + window_size): */
+	uint64_t dpa_size;    /* no decoder may reach beyond it; 0: not checked */
+	uint64_t window_base; /* a range must be inside [window_base, window_base + window_size):
+			       */
 	uint64_t window_size; /* else ERROR_NOT_COMMITTED. Size 0: anywhere */
 	bool device_coherent; /* HDM-D / HDM-DB targets allowed (CXL.cache capable) */
-	bool host_only;       /* HDM-H targets allowed */
+	bool host_only;       /* HDM-H targets allowed; when only one is, the bit is hardwired */
+	uint32_t interleave;  /* HDM_CAPABILITY_INTERLEAVE bits; 0: one way only */
+	unsigned int targets; /* 0: a device (skip registers); 1, 2, 4, 8: a port (target lists) */
 	/*
-	 * A decoder's range is valid by all rules of the specification: make it usable. Returning
-	 * non-zero leaves it with ERROR_NOT_COMMITTED. Called under the block's lock, from the
-	 * vCPU thread that wrote COMMIT.
+	 * A decoder's range is valid by all rules of the specification and in use: make it usable.
+	 * Returning non-zero leaves it with ERROR_NOT_COMMITTED (or, when it was the global enable
+	 * bit that brought it into use, committed without effect). Called under the block's lock,
+	 * from the vCPU thread that wrote COMMIT or the global enable bit.
 	 */
 	int (*committed)(void *opaque, unsigned int decoder, const struct hdm_decoder_range *range);
-	/* The range goes away: guest cleared COMMIT of an unlocked decoder, or reset. */
+	/* The range goes out of use: guest cleared COMMIT of an unlocked decoder or the global
+	 * enable bit, or reset. Only for ranges that committed() accepted. */
 	void (*decommitted)(void *opaque, unsigned int decoder);
 	void *opaque;
 };
@@ -47,6 +89,8 @@ struct hdm_decoder_state {
 	uint32_t size_low, size_high;
 	uint32_t control; /* with COMMITTED and ERROR_NOT_COMMITTED */
 	uint32_t skip_low, skip_high;
+	uint64_t dpa; /* taken at commit */
+	bool in_use;  /* committed() accepted it */
 };
 
 struct hdm_decoder_block {
@@ -57,9 +101,13 @@ struct hdm_decoder_block {
 	struct hdm_decoder_state decoders[HDM_DECODER_MAX];
 };
 
-/* Returns 0 or -EINVAL (a count that the encoding has not, window not aligned). All decoders idle.
+/*
+ * Returns 0 or -EINVAL (a count or target count that the encoding has not, window not aligned or
+ * wrapping, neither target type allowed). All decoders idle.
  */
 int hdm_decoder_init(struct hdm_decoder_block *block, const struct hdm_decoder_options *options);
+
+/* Does not call decommitted(): hdm_decoder_reset() first when the owner still has mappings. */
 void hdm_decoder_destroy(struct hdm_decoder_block *block);
 
 /*

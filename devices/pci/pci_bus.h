@@ -43,6 +43,9 @@ struct pci_root {
 /* A new empty bus behind @bridge (NULL: a root bus). Returns NULL when memory is short. */
 struct pci_bus *pci_bus_create(struct pci_root *root, struct pci_device *bridge);
 
+/* Takes an empty bus away again. */
+void pci_bus_destroy(struct pci_bus *bus);
+
 /* Reset every function on @bus and below (PCIe 7.5.1.3.13). Under the lock. */
 void pci_bus_reset(struct pci_bus *bus);
 

@@ -150,12 +150,13 @@ static uint16_t pci_msi_wanted_vectors(const struct pci_device *device)
 {
 	const struct pci_msi *msi = device->msi;
 	uint16_t flags = pci_get_word(device->config, msi->capability + (uint32_t)PCI_MSI_FLAGS);
-	unsigned int log = (flags & PCI_MSI_FLAGS_QSIZE) >> 4;
+	unsigned int log = (unsigned int)(flags & PCI_MSI_FLAGS_QSIZE) >> 4;
 
 	if (!(flags & PCI_MSI_FLAGS_ENABLE))
 		return 0;
-	return log > 5 || 1u << log > msi->options.vectors ? msi->options.vectors
-							   : (uint16_t)(1u << log);
+	if (log > 5 || 1u << log > msi->options.vectors)
+		return msi->options.vectors;
+	return (uint16_t)(1u << log);
 }
 
 /* Bring all vectors in line with the capability. Under the root's lock. */

@@ -46,6 +46,20 @@ struct pci_bus *pci_bus_create(struct pci_root *root, struct pci_device *bridge)
 	return bus;
 }
 
+void pci_bus_destroy(struct pci_bus *bus)
+{
+	struct pci_root *root = bus->root;
+	struct pci_bus **link;
+
+	pthread_mutex_lock(&root->lock);
+	for (link = &root->buses; *link && *link != bus; link = &(*link)->next)
+		continue;
+	if (*link)
+		*link = bus->next;
+	pthread_mutex_unlock(&root->lock);
+	free(bus);
+}
+
 struct pci_bus *pci_bridge_secondary(const struct pci_device *device)
 {
 	struct pci_bus *bus;

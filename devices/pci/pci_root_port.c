@@ -59,7 +59,11 @@ static void pci_root_port_config_written(struct pci_device *device, uint32_t off
 
 static void pci_root_port_reset(struct pci_device *device)
 {
-	pci_root_port_of(device)->secondary->in_reset = false;
+	struct pci_root_port *port = pci_root_port_of(device);
+
+	port->secondary->in_reset = false;
+	if (port->reset)
+		port->reset(port);
 }
 
 static const struct pci_device_ops pci_root_port_ops = {
@@ -200,4 +204,7 @@ int pci_root_port_add(struct pci_root_port *port, struct pci_bus *bus, int devfn
 void pci_root_port_destroy(struct pci_root_port *port)
 {
 	pci_msi_destroy(&port->device);
+	if (port->secondary && !port->device.bus)
+		pci_bus_destroy(port->secondary);
+	port->secondary = NULL;
 }

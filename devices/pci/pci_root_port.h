@@ -16,6 +16,8 @@ struct pci_root_port {
 	/* Optional: true while a secondary bus reset has no effect (CXL 8.1.5.2). Under the root's
 	 * lock. */
 	bool (*secondary_reset_masked)(const struct pci_root_port *port);
+	/* Optional: the port itself was reset. Under the root's lock. */
+	void (*reset)(struct pci_root_port *port);
 };
 
 /*
@@ -28,7 +30,11 @@ int pci_root_port_init(struct pci_root_port *port, struct pci_root *root, const 
 /* Plug the port into @bus; @devfn and results as pci_bus_add(). */
 int pci_root_port_add(struct pci_root_port *port, struct pci_bus *bus, int devfn);
 
-/* Frees what init allocated (not the secondary bus). vCPUs stopped. A zeroed port is allowed. */
+/*
+ * Frees what init allocated. vCPUs stopped. Of a port that is plugged in, the secondary bus stays
+ * with the root, which must then be destroyed next; a port that is not needs its root alive. A
+ * zeroed port is allowed.
+ */
 void pci_root_port_destroy(struct pci_root_port *port);
 
 #endif
