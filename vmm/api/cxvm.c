@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/api/check.h"
 #include "vmm/api/options.h"
 #include "vmm/api/vm.h"
 
@@ -148,6 +149,16 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 		*result = ended;
 	}
 	return error;
+}
+
+int cxvm_check(struct cxvm *vm, void (*problem)(void *opaque, const char *message), void *opaque)
+{
+	int error;
+
+	if (!vm)
+		return -EINVAL;
+	error = vm_config_defaults(&vm->config);
+	return error ? error : config_check(&vm->config, problem, opaque);
 }
 
 int cxvm_pause(struct cxvm *vm)

@@ -43,5 +43,7 @@ void cli_terminal_restore(void);
 
 /* The subcommands; argv[0] is the subcommand's name. They return the exit status. */
 int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_inspect(int argc, char **argv);
 
 #endif

@@ -7,10 +7,61 @@ static const char help[] =
 	"cxvm - a microVM monitor for CXL Type-2 accelerators\n"
 	"\n"
 	"Usage:\n"
-	"  cxvm run --kernel FILE [options]   boot a machine and serve it until it stops\n"
-	"  cxvm --help | --version\n"
+	"  cxvm run [options]           boot a machine and serve it until it stops\n"
+	"  cxvm check [FILE] [options]  look at a configuration and the host; list every problem\n"
+	"  cxvm inspect [options]       print the guest physical map: what is direct, what traps\n"
+	"  cxvm --help | --version      also: cxvm run --help\n";
+
+static const char run_help[] =
+	"Usage: cxvm run --kernel FILE [options]   (cxvm check and cxvm inspect take the same "
+	"options)\n"
 	"\n"
-	"Run 'cxvm run --help' for the options and examples.\n";
+	"  --kernel FILE              bzImage or PVH ELF vmlinux, told apart by content\n"
+	"  --initrd FILE              initramfs\n"
+	"  --cmdline TEXT             kernel command line\n"
+	"  --cpus N[,key=value]       sockets= cores= threads= features= affinity= max_phys_bits=\n"
+	"  --memory SIZE[,key=value]  shared= hugepages= hugepage_size= thp= prefault= "
+	"prefault_threads=\n"
+	"  --numa guest_numa_id=N,size=SIZE,cpus=LIST[,host_numa_node=N]\n"
+	"  --disk path=FILE[,...]     id= readonly= direct= num_queues= queue_size= serial= "
+	"bw_size= bw_refill_time= ...\n"
+	"  --net tap=NAME[,...]       id= fd= mac= mtu= vhost= queue_size=\n"
+	"  --vsock cid=N,socket=PATH  or vhost=on\n"
+	"  --serial MODE              tty, null, off, pty, file=PATH or socket=PATH (default "
+	"null)\n"
+	"  --console MODE             the same for the virtio console (default off)\n"
+	"  --rng off   --balloon SIZE[,free_page_reporting=on]\n"
+	"  --device vfio-user=SOCKET  or path=BDF; id= memory=cxl|node p2p= fd= iommufd= noiommu=\n"
+	"  --platform key=value       seccomp= boot_timer= debug_exit= pvpanic= "
+	"power_off_grace_ms=\n"
+	"  --config FILE              the same in JSON (docs/configuration.md); options after it "
+	"add to it\n"
+	"  --seccomp on|log|off   --boot-timer   --debug-exit   --dry-run (print the guest "
+	"physical map)\n"
+	"  --log-level error|warn|info|debug   --log-format text|json   --log-file FILE   -v\n"
+	"  --format text|json|svg     of cxvm inspect and --dry-run\n"
+	"\n"
+	"Examples:\n"
+	"  cxvm run --kernel vmlinuz --initrd initrd.img --cmdline 'console=ttyS0' --serial tty\n"
+	"  cxvm run --kernel vmlinuz --cpus 2 --memory size=1G --disk path=root.img --net tap=tap0 "
+	"\\\n"
+	"           --cmdline 'root=/dev/vda console=ttyS0 panic=-1' --serial tty\n"
+	"  cxvm run --config vm.json --device vfio-user=/run/accel.sock,id=gpu0,memory=cxl\n"
+	"\n"
+	"Exit status: 0 the guest powered off, 1 failed, 2 bad arguments, 3 bad configuration, 4 "
+	"bad kernel,\n"
+	"  5 no KVM or device, 32 guest reboot, 33 guest crash, 34 guest panic, 35 cxvm could not "
+	"go on,\n"
+	"  128+N ended by signal N. SIGTERM presses the power button first, SIGINT does not.\n";
+
+static const struct {
+	const char *name;
+	int (*function)(int argc, char **argv);
+} commands[] = {
+	{"run", cli_run},
+	{"check", cli_check},
+	{"inspect", cli_inspect},
+};
 
 int main(int argc, char **argv)
 {
@@ -26,8 +77,17 @@ int main(int argc, char **argv)
 		printf("cxvm %s\n", cxvm_version());
 		return CLI_OK;
 	}
-	if (!strcmp(argv[1], "run"))
-		return cli_run(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		for (int j = 2; j < argc; j++) {
+			if (!strcmp(argv[j], "--help")) {
+				fputs(run_help, stdout);
+				return CLI_OK;
+			}
+		}
+		return commands[i].function(argc - 1, argv + 1);
+	}
 	fprintf(stderr, "cxvm: unknown command '%s'; see cxvm --help\n", argv[1]);
 	return CLI_USAGE;
 }

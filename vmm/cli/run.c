@@ -10,11 +10,12 @@
 #define GRACE_MS_DEFAULT 10000u
 #define CONFIG_MAX       (1l << 20)
 
+enum run_action { ACTION_RUN, ACTION_CHECK, ACTION_DESCRIBE };
+
 struct run_arguments {
 	struct cli_log log;
 	enum cxvm_log_level level;
-	bool dry_run;
-	bool check_only;
+	enum run_action action;
 	enum cxvm_format format;
 };
 
@@ -74,8 +75,11 @@ static int load_config(struct cxvm *vm, const char *path)
 }
 
 /* Options of the command itself; returns 1 when it was one, 0 when not, < 0 as -status. */
-static int own_option(struct run_arguments *arguments, const char *name, const char *value)
+static int own_option(struct run_arguments *arguments, const char *name, const char *value,
+		      bool first_pass)
 {
+	if (!strcmp(name, "boot-timer") && first_pass && arguments->level < CXVM_LOG_INFO)
+		arguments->level = CXVM_LOG_INFO; /* its lines are of that level */
 	if (!strcmp(name, "log-level")) {
 		if (!value || cli_log_level(value, &arguments->level))
 			return -usage("--log-level takes error, warn, info or debug, not '%s'",
@@ -89,9 +93,23 @@ static int own_option(struct run_arguments *arguments, const char *name, const c
 		arguments->log.json = !strcmp(value, "json");
 		return 1;
 	}
-	if (!strcmp(name, "log-file")) {
-		FILE *stream = value ? fopen(value, "ae") : NULL;
+	if (!strcmp(name, "format")) {
+		static const char *const formats[] = {"text", "json", "svg"};
 
+		for (int i = 0; value && i < 3; i++) {
+			if (!strcmp(value, formats[i])) {
+				arguments->format = (enum cxvm_format)i;
+				return 1;
+			}
+		}
+		return -usage("--format takes text, json or svg, not '%s'", value ? value : "");
+	}
+	if (!strcmp(name, "log-file")) {
+		FILE *stream;
+
+		if (!first_pass)
+			return 1;
+		stream = value ? fopen(value, "ae") : NULL;
 		if (!stream)
 			return -usage("cannot open the log file '%s'", value ? value : "");
 		setvbuf(stream, NULL, _IOLBF, 0);
@@ -184,15 +202,21 @@ static int parse_arguments(int argc, char **argv, struct cxvm *vm, struct gather
 				arguments->level++;
 			continue;
 		}
-		if (strncmp(name, "--", 2))
-			return usage("unexpected argument '%s'", name);
-		name += 2;
-		if (!strcmp(name, "dry-run")) {
-			arguments->dry_run = true;
+		if (strncmp(name, "--", 2)) {
+			/* cxvm check vm.json */
+			if (i > 1 || arguments->action == ACTION_RUN)
+				return usage("unexpected argument '%s'", name);
+			result = vm ? load_config(vm, name) : CLI_OK;
+			if (result)
+				return result;
 			continue;
 		}
-		result = vm ? (!strncmp(name, "log-", 4) ? 1 : 0)
-			    : own_option(arguments, name, value);
+		name += 2;
+		if (!strcmp(name, "dry-run")) {
+			arguments->action = ACTION_DESCRIBE;
+			continue;
+		}
+		result = own_option(arguments, name, value, !vm);
 		if (result < 0)
 			return -result;
 		do {
@@ -228,11 +252,11 @@ static int configure(int argc, char **argv, struct cxvm *vm, struct run_argument
 	return status;
 }
 
-static int describe(struct cxvm *vm)
+static int describe(struct cxvm *vm, enum cxvm_format format)
 {
 	char *text;
 
-	if (cxvm_describe(vm, CXVM_FORMAT_TEXT, &text))
+	if (cxvm_describe(vm, format, &text))
 		return CLI_BAD_CONFIG;
 	fputs(text, stdout);
 	free(text);
@@ -301,9 +325,29 @@ static int run(struct cxvm *vm, const struct run_arguments *arguments)
 	return error ? status_of_error(error) : status_of_exit(&ended, &arguments->log);
 }
 
-int cli_run(int argc, char **argv)
+static void print_problem(void *opaque, const char *message)
 {
-	struct run_arguments arguments = {.log = {.stream = stderr}, .level = CXVM_LOG_WARNING};
+	(void)opaque;
+	printf("%s\n", message);
+}
+
+static int check(struct cxvm *vm)
+{
+	int problems = cxvm_check(vm, print_problem, NULL);
+
+	if (problems < 0)
+		return CLI_FAILED;
+	printf("%d problem%s\n", problems, problems == 1 ? "" : "s");
+	return problems ? CLI_BAD_CONFIG : CLI_OK;
+}
+
+static int with_machine(int argc, char **argv, enum run_action action)
+{
+	struct run_arguments arguments = {
+		.log = {.stream = stderr},
+		.level = CXVM_LOG_WARNING,
+		.action = action,
+	};
 	struct cxvm_create_options options = {.size = sizeof(options), .log = cli_log_message};
 	struct cxvm *vm;
 	int status;
@@ -316,8 +360,27 @@ int cli_run(int argc, char **argv)
 	if (cxvm_create(&vm, &options))
 		return CLI_FAILED;
 	status = configure(argc, argv, vm, &arguments);
-	if (!status)
-		status = arguments.dry_run ? describe(vm) : run(vm, &arguments);
+	if (!status && arguments.action == ACTION_CHECK)
+		status = check(vm);
+	else if (!status && arguments.action == ACTION_DESCRIBE)
+		status = describe(vm, arguments.format);
+	else if (!status)
+		status = run(vm, &arguments);
 	cxvm_destroy(vm);
 	return status;
+}
+
+int cli_run(int argc, char **argv)
+{
+	return with_machine(argc, argv, ACTION_RUN);
+}
+
+int cli_check(int argc, char **argv)
+{
+	return with_machine(argc, argv, ACTION_CHECK);
+}
+
+int cli_inspect(int argc, char **argv)
+{
+	return with_machine(argc, argv, ACTION_DESCRIBE);
 }
