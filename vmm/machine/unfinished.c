@@ -4,20 +4,12 @@
 #include <errno.h>
 
 #include "devices/virtio/virtio_balloon.h"
-#include "devices/virtio/virtio_net.h"
 #include "devices/virtio/virtio_vsock.h"
 #include "passthrough/passthrough.h"
 
 #define MISSING(type, name, ...) __attribute__((weak)) type name(__VA_ARGS__)
 
 MISSING(int, virtio_balloon_create, const struct virtio_balloon_options *options,
-	struct virtio_device **device)
-{
-	(void)options;
-	(void)device;
-	return -ENOSYS;
-}
-MISSING(int, virtio_net_create, const struct virtio_net_options *options,
 	struct virtio_device **device)
 {
 	(void)options;
