@@ -245,13 +245,19 @@ struct acpi_machine {
 	uint8_t s5_type; /* 0..7 */
 	struct acpi_register reset;
 	uint8_t reset_value;
-	uint16_t pm_timer_port; /* 32-bit ACPI PM timer, 0: none (kvmclock and TSC do) */
+	/*
+	 * 32-bit ACPI PM timer, 0: none. Linux 7.x needs it when it has no kvmclock, that is when
+	 * the hypervisor flag is hidden: in hardware-reduced mode it does not calibrate against the
+	 * PIT.
+	 */
+	uint16_t pm_timer_port;
 	struct acpi_ged ged;
 
 	const struct acpi_serial *serials;
 	size_t serial_count;
 	bool spcr; /* describe serials[0] as the firmware console */
 	bool rtc;  /* CMOS clock at ports 0x70, 0x71 (PNP0B00), without an alarm interrupt */
+	uint8_t rtc_century; /* index of the CMOS byte that holds the century, 0: none */
 	/* A whole keyboard controller (PNP0303, irq 1). Leave false for a reset-only port 0x64:
 	 * then Linux does not probe a keyboard and still resets by the reset register or
 	 * `reboot=k`. */

@@ -209,6 +209,8 @@ static int check_legacy(const struct acpi_checker *checker)
 		return error;
 	if (machine->spcr && !machine->serial_count)
 		return acpi_reject(checker, "spcr: there is no serial port to describe");
+	if (machine->rtc_century && !machine->rtc)
+		return acpi_reject(checker, "rtc_century: there is no CMOS clock");
 	if (machine->i8042)
 		return acpi_check_gsi(checker, "i8042", 0, ACPI_KEYBOARD_GSI);
 	return 0;
@@ -244,8 +246,8 @@ int acpi_check_edge_interrupts(const struct acpi_checker *checker)
 		for (size_t j = 0; j < i; j++)
 			if (machine->serials[j].gsi == gsi)
 				return acpi_reject(checker,
-						   "serials[%zu].gsi: %u is that of serials[%zu]", i,
-						   gsi, j);
+						   "serials[%zu].gsi: %u is that of serials[%zu]",
+						   i, gsi, j);
 		error = check_edge_gsi(checker, "serials", i, gsi);
 	}
 	return error;

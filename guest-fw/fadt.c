@@ -55,7 +55,8 @@ void acpi_write_fadt(struct acpi_build *build)
 	bytes_zero(writer, 96 - 92);
 	bytes_u16(writer, FADT_LATENCY_NONE);
 	bytes_u16(writer, FADT_LATENCY_NONE);
-	bytes_zero(writer, 109 - 100); /* also the century: no CMOS register holds it */
+	bytes_zero(writer, 108 - 100);
+	bytes_u8(writer, machine->rtc_century);
 	bytes_u16(writer, boot);
 	bytes_u8(writer, 0);
 	bytes_u32(writer, flags);

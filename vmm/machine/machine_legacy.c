@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "devices/legacy/acpi_ged.h"
+#include "devices/legacy/acpi_pm_timer.h"
 #include "devices/legacy/cmos_rtc.h"
 #include "devices/legacy/debug_ports.h"
 #include "devices/legacy/i8042.h"
@@ -15,6 +16,7 @@
 
 #define SERIAL_PORT 0x3f8u
 #define GED_PORT    0x600u
+#define PM_PORT     0x608u
 
 struct legacy_devices {
 	struct serial_backend *serial_backend;
@@ -24,6 +26,7 @@ struct legacy_devices {
 	struct debug_ports *debug_ports;
 	struct pvpanic *pvpanic;
 	struct acpi_ged *ged;
+	struct acpi_pm_timer *pm_timer; /* NULL: the guest has kvmclock */
 };
 
 static void power_off(void *opaque)
@@ -133,6 +136,11 @@ static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 		.reset = reset,
 		.opaque = machine,
 	};
+	const struct acpi_pm_timer_options pm_timer = {
+		.pio = &machine->pio,
+		.port = PM_PORT,
+		.logger = machine->logger,
+	};
 	int result;
 
 	result = cmos_rtc_create(&legacy->rtc, &rtc);
@@ -144,6 +152,9 @@ static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 		result = pvpanic_create(&legacy->pvpanic, &pvpanic);
 	if (!result)
 		result = acpi_ged_create(&legacy->ged, &ged);
+	/* The reference that Linux needs for its TSC when it cannot look for kvmclock. */
+	if (!result && !cpu_cpuid_has_hypervisor(machine->cpuid))
+		result = acpi_pm_timer_create(&legacy->pm_timer, &pm_timer);
 	return result;
 }
 
@@ -164,6 +175,7 @@ void machine_remove_legacy_devices(struct machine *machine)
 
 	if (!legacy)
 		return;
+	acpi_pm_timer_destroy(legacy->pm_timer);
 	acpi_ged_destroy(legacy->ged);
 	pvpanic_destroy(legacy->pvpanic);
 	debug_ports_destroy(legacy->debug_ports);
@@ -199,6 +211,8 @@ void machine_describe_legacy(const struct machine *machine, struct acpi_machine 
 		acpi->spcr = mode != CXVM_CONSOLE_NULL;
 	}
 	acpi->rtc = true;
+	acpi->rtc_century = CMOS_RTC_CENTURY;
+	acpi->pm_timer_port = machine->legacy->pm_timer ? PM_PORT : 0;
 	acpi->sleep_control = port(ACPI_GED_SLEEP_CONTROL_OFFSET);
 	acpi->sleep_status = port(ACPI_GED_SLEEP_STATUS_OFFSET);
 	acpi->s5_type = ACPI_GED_S5_TYPE;

@@ -154,6 +154,7 @@ void example_full(struct example *e)
 	e->machine.processor_devices = true;
 	e->machine.spcr = true;
 	e->machine.i8042 = true;
+	e->machine.rtc_century = 0x32;
 	e->machine.pvpanic_port = 0x505;
 	e->machine.pm_timer_port = 0x608;
 	e->machine.ged = (struct acpi_ged){

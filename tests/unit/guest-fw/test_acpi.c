@@ -142,6 +142,7 @@ Test(acpi, fadt_is_hardware_reduced)
 	cr_assert_eq(fadt[131], 5);
 	cr_assert_eq(get(fadt, 76, 4), 0x608);
 	cr_assert_eq(fadt[91], 4);
+	cr_assert_eq(fadt[108], 0x32);
 	cr_assert_eq(get(fadt, 109, 2), 0x0006); /* 8042, no VGA, CMOS clock there */
 	cr_assert_eq(get(fadt, 112, 4), 0x00100535);
 	/* Generic addresses: I/O, 8 bits, byte access. */

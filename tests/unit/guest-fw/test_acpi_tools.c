@@ -187,6 +187,7 @@ Test(acpi_tools, iasl_accepts_registers_in_memory, .timeout = 120)
 	example.machine.serial_count = 0;
 	example.machine.spcr = false;
 	example.machine.rtc = false;
+	example.machine.rtc_century = 0;
 	example.machine.i8042 = false;
 	example.machine.pvpanic_port = 0;
 	example.machine.pm_timer_port = 0;
