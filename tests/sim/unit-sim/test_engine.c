@@ -162,6 +162,7 @@ Test(engine_ops, refusals, .init = fresh)
 	}
 	read_only[0] = true;
 	cr_assert_eq(run(good, &result), CXVM_ACCEL_STATUS_READ_ONLY);
+	free(copy);
 }
 
 Test(engine_ops, cancel_between_chunks, .init = fresh)

@@ -104,7 +104,8 @@ Test(info, sparse_areas)
 		cr_assert_eq(sim_info_region(&options, &layout, 31, bar, out, &fd), -EINVAL);
 		cr_assert_eq(sim_info_region(&options, &layout, 32, bar, out, &fd), 32);
 		cr_assert_eq(at(0, 4), cases[i].argsz);
-		cr_assert_eq(at(12, 4), 0);
+		/* QEMU refuses CAPS with an offset of 0, so it is there before the chain is */
+		cr_assert_eq(at(12, 4), 32);
 		cr_assert_eq(at(4, 4), 0xf);
 		cr_assert_eq(sim_info_region(&options, &layout, 80, bar, out, &fd), cases[i].argsz);
 		cr_assert(fd);
