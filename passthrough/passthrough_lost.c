@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "passthrough/passthrough_internal.h"
+
+bool passthrough_is_lost(const struct passthrough_device *device)
+{
+	return __atomic_load_n(&device->lost, __ATOMIC_ACQUIRE);
+}
+
+static void lost_reaper(void *opaque, uint32_t epoll_events)
+{
+	(void)epoll_events;
+	passthrough_reap_lost(opaque);
+}
+
+/*
+ * From inside any operation of the transport, with whatever locks its caller holds: only mark it.
+ * Everything that needs a lock is left to the event loop.
+ */
+void passthrough_lost(void *opaque, const char *reason)
+{
+	struct passthrough_device *device = opaque;
+	struct event_source *reaper = NULL;
+
+	device->lost_reason = reason;
+	if (__atomic_exchange_n(&device->lost, true, __ATOMIC_ACQ_REL))
+		return;
+	__atomic_store_n(&device->counters.lost, 1, __ATOMIC_RELAXED);
+	log_error(device->environment.logger, device->id,
+		  "the device is lost: %s. It reads all-ones from now on; other devices go on",
+		  reason);
+	if (!device->environment.loop)
+		return;
+	if (event_loop_add_timer(device->environment.loop, lost_reaper, device, &reaper) ||
+	    event_timer_set(reaper, 1, 0)) {
+		event_source_remove(reaper);
+		return;
+	}
+	__atomic_store_n(&device->reaper, reaper, __ATOMIC_RELEASE);
+}
+
+/*
+ * Register windows go, so that the driver sees all-ones as on a surprise removal. Committed device
+ * memory stays: its pages are still there, and the guest's kernel may live in it.
+ */
+void passthrough_reap_lost(struct passthrough_device *device)
+{
+	if (!passthrough_is_lost(device) ||
+	    __atomic_exchange_n(&device->lost_reported, true, __ATOMIC_ACQ_REL))
+		return;
+	pthread_mutex_lock(&device->lock);
+	passthrough_remove_windows(device);
+	pthread_mutex_unlock(&device->lock);
+	if (device->environment.lost)
+		device->environment.lost(device->environment.opaque, device, device->lost_reason);
+}
+
+/* Under device->lock: the region of the window at @gpa, or -1. */
+static int fault_region(const struct passthrough_device *device, uint64_t gpa, unsigned int *dpa)
+{
+	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
+		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
+			const struct passthrough_part *part = &device->bars[i].parts[j];
+
+			if (part->window_mapped && gpa >= part->gpa &&
+			    gpa - part->gpa < part->segment.size)
+				return (int)i;
+		}
+	}
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
+		if (device->dpa[i].mapped && gpa >= device->dpa[i].gpa &&
+		    gpa - device->dpa[i].gpa < device->dpa[i].size) {
+			*dpa = i;
+			return (int)device->record.memory_region;
+		}
+	}
+	return -1;
+}
+
+/* Under device->lock: whether some mapping has lost the file behind it. */
+static bool fault_any_broken(const struct passthrough_device *device)
+{
+	const struct vfio_transport_ops *ops = device->transport->ops;
+
+	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++)
+		for (uint32_t j = 0; j < device->bars[i].part_count; j++)
+			if (device->bars[i].parts[j].window_mapped &&
+			    !ops->mapping_intact(device->transport, i))
+				return true;
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++)
+		if (device->dpa[i].mapped &&
+		    !ops->mapping_intact(device->transport, device->record.memory_region))
+			return true;
+	return false;
+}
+
+int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
+{
+	unsigned int dpa = HDM_DECODER_MAX;
+	bool ours;
+
+	pthread_mutex_lock(&device->lock);
+	ours = gpa == PASSTHROUGH_GPA_UNKNOWN ? fault_any_broken(device)
+					      : fault_region(device, gpa, &dpa) >= 0;
+	if (ours) {
+		passthrough_remove_windows(device);
+		for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
+			if (!device->dpa[i].mapped)
+				continue;
+			guest_memory_unmap_window(device->environment.memory,
+						  device->dpa[i].window);
+			device->dpa[i].mapped = false;
+		}
+	}
+	pthread_mutex_unlock(&device->lock);
+	if (!ours)
+		return -ENOENT;
+	passthrough_lost(device, "the memory behind one of its windows is gone");
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PASSTHROUGH_PASSTHROUGH_OPEN_H
+#define PASSTHROUGH_PASSTHROUGH_OPEN_H
+
+#include "passthrough/passthrough.h"
+
+/*
+ * passthrough_open_transport() - from the options to device->transport. Every fd of @options is
+ * taken over or closed. Returns 0 or the errnos of passthrough_connect().
+ */
+int passthrough_open_transport(struct passthrough_device *device,
+			       const struct passthrough_options *options);
+
+#endif
