@@ -155,32 +155,29 @@ static void close_option_fds(const struct passthrough_options *options)
 			close(fds[i]);
 }
 
-int passthrough_connect(const struct passthrough_options *options,
-			const struct passthrough_environment *environment,
-			struct passthrough_device **result_device)
+static struct passthrough_device *device_new(const struct passthrough_options *options,
+					     const struct passthrough_environment *environment)
 {
 	struct passthrough_device *device = calloc(1, sizeof(*device));
-	uint64_t start = passthrough_now();
-	int result;
 
-	if (!device || !options->id) {
-		free(device);
-		close_option_fds(options);
-		return device ? -EINVAL : -ENOMEM;
-	}
+	if (!device)
+		return NULL;
 	device->id = strdup(options->id);
+	if (!device->id) {
+		free(device);
+		return NULL;
+	}
 	device->options = *options;
 	device->environment = *environment;
 	device->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	device->intx_fd = device->intx_resample_fd = device->dpa_fd = -1;
 	pthread_mutex_init(&device->lock, NULL);
-	if (!device->id) {
-		close_option_fds(options);
-		passthrough_detach(device);
-		return -ENOMEM;
-	}
-	result = passthrough_open_transport(device, options);
-	device->timeline.connect = passthrough_now() - start;
+	return device;
+}
+
+static int finish_connect(struct passthrough_device *device, int result,
+			  struct passthrough_device **result_device)
+{
 	if (!result)
 		result = passthrough_discover(device);
 	if (result) {
@@ -189,6 +186,38 @@ int passthrough_connect(const struct passthrough_options *options,
 	}
 	*result_device = device;
 	return 0;
+}
+
+int passthrough_connect(const struct passthrough_options *options,
+			const struct passthrough_environment *environment,
+			struct passthrough_device **result_device)
+{
+	struct passthrough_device *device;
+	uint64_t start = passthrough_now();
+	int result;
+
+	device = options->id ? device_new(options, environment) : NULL;
+	if (!device) {
+		close_option_fds(options);
+		return options->id ? -ENOMEM : -EINVAL;
+	}
+	result = passthrough_open_transport(device, options);
+	device->timeline.connect = passthrough_now() - start;
+	return finish_connect(device, result, result_device);
+}
+
+int passthrough_adopt(const struct passthrough_options *options,
+		      const struct passthrough_environment *environment,
+		      struct vfio_transport *transport, struct passthrough_device **result_device)
+{
+	struct passthrough_device *device = device_new(options, environment);
+
+	if (!device) {
+		transport->ops->close(transport);
+		return -ENOMEM;
+	}
+	device->transport = transport;
+	return finish_connect(device, 0, result_device);
 }
 
 static void report_hidden(void *opaque, bool extended, uint16_t id, const char *reason)

@@ -124,6 +124,12 @@ struct passthrough_device {
 uint64_t passthrough_now(void);
 #define passthrough_count(field) __atomic_fetch_add(&(field), 1, __ATOMIC_RELAXED)
 
+/* passthrough_device.c: passthrough_connect() on a transport that is open already; it becomes the
+ * device's, also on failure. */
+int passthrough_adopt(const struct passthrough_options *options,
+		      const struct passthrough_environment *environment,
+		      struct vfio_transport *transport, struct passthrough_device **device);
+
 /* passthrough_discover.c: everything that is read from the device; plans, maps. */
 int passthrough_discover(struct passthrough_device *device);
 

@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/vfio.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "devices/pci/pci_msix.h"
+#include "fake_transport.h"
+#include "info_image.h"
+#include "passthrough/passthrough_internal.h"
+
+#define BAR0   0x800000000ull
+#define BAR2   0xc0000000u
+#define WINDOW 0x400000000ull
+
+static struct fake_transport fake;
+static struct bus mmio;
+static struct guest_memory *memory;
+static struct irq_router *irq;
+static struct pci_root *root;
+static struct pci_bus *bus;
+static struct passthrough_device *device;
+static struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
+static unsigned int lost_told;
+static unsigned int error_lines;
+
+static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+{
+	(void)opaque;
+	(void)object;
+	(void)message;
+	if (level == CXVM_LOG_ERROR)
+		error_lines++;
+}
+
+static const struct logger logger = {.callback = on_log, .level = CXVM_LOG_DEBUG};
+
+static void on_lost(void *opaque, struct passthrough_device *lost, const char *reason)
+{
+	(void)opaque;
+	cr_assert_eq(lost, device);
+	cr_assert_not_null(reason);
+	lost_told++;
+}
+
+static void machine_up(void)
+{
+	struct guest_ram_options ram = {.size = 0x200000, .shared = true, .host_node = -1};
+	struct pci_root_options pci = {
+		.mmio = &mmio, .ecam_base = 0xe0000000, .bus_count = 256, .intx_gsi_base = 16};
+
+	cr_assert_eq(bus_init(&mmio, 0), 0);
+	cr_assert_eq(guest_memory_create(&memory, NULL, NULL), 0);
+	cr_assert_eq(guest_memory_add_ram(memory, &ram), 0);
+	cr_assert_eq(irq_router_create(&irq, NULL, NULL), 0);
+	pci.irq = irq;
+	pci.memory = memory;
+	cr_assert_eq(pci_root_create(&root, &pci), 0);
+	cr_assert_eq(pci_root_add_host_bridge(root, 0x80, 0x81, &bus), 0);
+	options.id = "gpu0";
+}
+
+static void machine_down(void)
+{
+	passthrough_detach(device);
+	device = NULL;
+	pci_root_destroy(root);
+	irq_router_destroy(irq);
+	guest_memory_destroy(memory);
+	bus_destroy(&mmio);
+	fake_free(&fake);
+}
+
+static int connect_device(void)
+{
+	struct passthrough_environment environment = {
+		.logger = &logger, .memory = memory, .irq = irq, .mmio = &mmio, .lost = on_lost};
+
+	return passthrough_adopt(&options, &environment, &fake.transport, &device);
+}
+
+static int plug(void)
+{
+	struct passthrough_place place = {.bus = bus,
+					  .devfn = 0,
+					  .window_base = WINDOW,
+					  .window_size =
+						  passthrough_get_facts(device)->window_size};
+
+	return passthrough_plug(device, &place);
+}
+
+static void up(void)
+{
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	cr_assert_eq(plug(), 0);
+}
+
+static uint32_t config_read(uint32_t offset, unsigned int size)
+{
+	return (uint32_t)pci_ecam_read(root, (0x80ull << 20) + offset, size);
+}
+
+static void config_write(uint32_t offset, uint32_t value, unsigned int size)
+{
+	pci_ecam_write(root, (0x80ull << 20) + offset, value, size);
+}
+
+static void place_bars(void)
+{
+	config_write(0x10, (uint32_t)BAR0, 4);
+	config_write(0x14, (uint32_t)(BAR0 >> 32), 4);
+	config_write(0x18, BAR2, 4);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+}
+
+static uint64_t mmio_read(uint64_t address, unsigned int size)
+{
+	uint64_t value = 0;
+
+	bus_read(&mmio, address, &value, size);
+	return value;
+}
+
+static void mmio_write(uint64_t address, uint64_t value, unsigned int size)
+{
+	bus_write(&mmio, address, &value, size);
+}
+
+struct found {
+	unsigned int registers, dpa;
+	uint64_t gpa[16], size[16];
+	void *host[16];
+	unsigned int count;
+};
+
+static void on_window(void *opaque, const struct guest_window *window)
+{
+	struct found *found = opaque;
+
+	found->registers += window->kind == GUEST_WINDOW_REGISTERS;
+	found->dpa += window->kind == GUEST_WINDOW_DPA;
+	found->gpa[found->count] = window->gpa;
+	found->size[found->count] = window->size;
+	found->host[found->count++] = window->host;
+}
+
+static struct found windows(void)
+{
+	struct found found = {0};
+
+	guest_memory_visit_windows(memory, on_window, &found);
+	return found;
+}
+
+#define HDM_GPA (BAR0 + 0x100000 + device->component.hdm_offset)
+
+Test(passthrough, facts)
+{
+	const struct passthrough_facts *facts;
+
+	fake_init(&fake);
+	fake.dpa_size = 0x2F00F00000;
+	fake.decoder_code = 5;
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	facts = passthrough_get_facts(device);
+	cr_expect(facts->cxl && facts->firmware_committed && facts->cache_capable);
+	cr_expect_eq(facts->dpa_size, 0x2F00F00000u);
+	cr_expect_eq(facts->window_size, 0x2F10000000u);
+	cr_expect_eq(facts->window_align, 0x40000000u);
+	cr_expect_eq(facts->decoders, 10u);
+	cr_expect_eq(facts->class_code, 0x030200u);
+	cr_expect_eq(facts->window_restrictions, 0x15u);
+	cr_assert_eq(plug(), 0);
+	struct found found = windows();
+	cr_expect_eq(found.dpa, 1u);
+	cr_expect_eq(found.gpa[0], WINDOW);
+	cr_expect_eq(found.size[0], 0x2F00F00000u, "what the device has, not what the window has");
+	cr_expect_eq((uint64_t)(uintptr_t)found.host[0] % 0x40000000, 0u, "1 GiB pages fit");
+	machine_down();
+}
+
+static void check_topology(uint64_t block, int contract, unsigned int direct)
+{
+	fake_init(&fake);
+	fake.block_offset = block;
+	fake.contract = contract;
+	up();
+	place_bars();
+	struct found found = windows();
+	cr_expect_eq(found.registers, direct, "block %lx contract %d", (long)block, contract);
+	cr_expect_eq(found.dpa, 1u);
+	/* The capability array is served by the VMM wherever the block is. */
+	cr_expect_eq(mmio_read(BAR0 + block + 0x1000, 4) & 0xffff, 1u);
+	cr_expect_eq(mmio_read(BAR0 + block + 0xf000, 4), 0u);
+	uint32_t reads = fake.calls[FAKE_READ];
+	mmio_read(BAR0 + block + 0x1000, 4);
+	cr_expect_eq(fake.calls[FAKE_READ], reads, "the device is not asked");
+	machine_down();
+}
+
+Test(passthrough, topologies_and_contracts)
+{
+	static const int contracts[] = {2, 3, 0};
+
+	for (int i = 0; i < 3; i++) {
+		check_topology(0, contracts[i], 1);
+		check_topology(0x100000, contracts[i], 2);
+		check_topology(0x1f0000, contracts[i], 1);
+	}
+}
+
+Test(passthrough, firmware_committed_decoder)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	cr_expect_eq(mmio_read(HDM_GPA + 4, 4) & 2, 2u, "global enable");
+	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u, "locked, commit, committed");
+	cr_expect_eq(mmio_read(HDM_GPA + 0x10, 4), (uint32_t)WINDOW);
+	cr_expect_eq(mmio_read(HDM_GPA + 0x14, 4), WINDOW >> 32);
+	cr_expect_eq(mmio_read(HDM_GPA + 0x18, 4), 0x10000000u);
+	/* Locked: nothing changes it. */
+	mmio_write(HDM_GPA + 0x20, 0, 4);
+	cr_expect_eq(windows().dpa, 1u);
+	/* The device DVSEC says the same, and never the host's address. */
+	cr_expect_eq(config_read(0x10c, 2) & 6, 6u);
+	cr_expect_eq(config_read(0x120, 4), WINDOW >> 32);
+	cr_expect_eq(config_read(0x124, 4), (uint32_t)WINDOW);
+	cr_expect_eq(config_read(0x11c, 4) & 3, 3u);
+	/* Byte-wise, and at the seam between header and body. */
+	cr_expect_eq(config_read(0x108, 4) >> 16, config_read(0x10a, 2));
+	config_write(0x114, 1, 1);
+	config_write(0x10d, 0x08, 1);
+	cr_expect_eq(config_read(0x10d, 1) & 8, 0u, "locked");
+	machine_down();
+}
+
+Test(passthrough, guest_commits_and_decommits)
+{
+	fake_init(&fake);
+	fake.committed = false;
+	fake.host_only = true;
+	fake.decoder_code = 1;
+	fake.dpa_size = 0x40000000;
+	up();
+	place_bars();
+	cr_expect_eq(windows().dpa, 0u);
+	cr_expect_eq(config_read(0x10c, 2) & 4, 0u, "Mem_Enable is the guest's");
+	mmio_write(HDM_GPA + 4, 2, 4);
+	for (unsigned int n = 0; n < 2; n++) {
+		uint64_t decoder = HDM_GPA + 0x10 + 0x20 * n;
+
+		mmio_write(decoder, (uint32_t)WINDOW + n * 0x20000000, 4);
+		mmio_write(decoder + 4, WINDOW >> 32, 4);
+		mmio_write(decoder + 8, 0x20000000, 4);
+		unsigned int maps = fake.calls[FAKE_DMA_MAP];
+		mmio_write(decoder + 16, 0x1200, 4);
+		cr_assert_eq(mmio_read(decoder + 16, 4) & 0xc00, 0x400u, "decoder %u committed", n);
+		cr_expect_eq(fake.calls[FAKE_DMA_MAP], maps + 1, "one DMA map per commit");
+	}
+	struct found found = windows();
+	cr_expect_eq(found.dpa, 2u);
+	cr_expect_eq((uint8_t *)found.host[1] - (uint8_t *)found.host[0], 0x20000000,
+		     "decoder 1 continues where decoder 0 ends");
+	/* Backwards only. */
+	mmio_write(HDM_GPA + 0x40, 0x1000, 4);
+	cr_expect_eq(windows().dpa, 1u);
+	mmio_write(HDM_GPA + 0x20, 0x1000, 4);
+	cr_expect_eq(windows().dpa, 0u);
+	/* Outside of the window: refused. */
+	mmio_write(HDM_GPA + 0x14, (WINDOW >> 32) + 1, 4);
+	mmio_write(HDM_GPA + 0x20, 0x1200, 4);
+	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0xc00, 0x800u, "ERROR_NOT_COMMITTED");
+	struct passthrough_counters counters;
+	passthrough_get_counters(device, &counters);
+	cr_expect_eq(counters.commits, 2u);
+	machine_down();
+}
+
+Test(passthrough, bars_follow_relocation_and_memory_enable)
+{
+	fake_init(&fake);
+	up();
+	cr_expect_eq(windows().registers, 0u);
+	place_bars();
+	cr_expect_eq(windows().registers, 2u);
+	cr_expect_eq(windows().gpa[1], BAR0);
+	config_write(0x14, 0x9, 4);
+	cr_expect_eq(windows().gpa[1], 0x900000000u);
+	cr_expect_eq(mmio_read(0x900101000, 4) & 0xffff, 1u);
+	cr_expect_eq(mmio_read(BAR0 + 0x101000, 4), 0xffffffffu);
+	config_write(PCI_COMMAND, 0, 2);
+	cr_expect_eq(windows().registers, 0u);
+	cr_expect_eq(windows().dpa, 1u, "the decoder does not care about Memory Space");
+	cr_expect_eq(mmio_read(0x900101000, 4), 0xffffffffu);
+	cr_expect_eq(pci_get_word(fake.config, PCI_COMMAND), 0, "the device is told");
+	config_write(PCI_COMMAND, 2, 2);
+	cr_expect_eq(windows().registers, 2u);
+	cr_expect_eq(pci_get_word(fake.config, PCI_COMMAND), 2);
+	/* Over RAM: not mapped, all-ones, no harm. */
+	config_write(0x10, 0, 4);
+	config_write(0x14, 0, 4);
+	cr_expect_eq(windows().registers, 0u);
+	/* Over its own DPA window: refused too, and everything is undone. */
+	config_write(0x14, WINDOW >> 32, 4);
+	cr_expect_eq(windows().registers, 0u);
+	cr_expect_eq(windows().dpa, 1u);
+	machine_down();
+}
+
+Test(passthrough, forwarded_accesses)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	put_quad(fake.bar2, 0x100, 0x1122334455667788);
+	cr_expect_eq(mmio_read(BAR2 + 0x100, 8), 0x1122334455667788u);
+	cr_expect_eq(mmio_read(BAR2 + 0x100, 1), 0x88u);
+	cr_expect_eq(mmio_read(BAR2 + 0x102, 2), 0x5566u);
+	mmio_write(BAR2 + 0x104, 0xaabbccdd, 4);
+	cr_expect_eq(mmio_read(BAR2 + 0x104, 4), 0xaabbccddu);
+	/* Behind the MSI-X table, in the same page. */
+	put_long(fake.bar2, 0x1080, 0x77);
+	cr_expect_eq(mmio_read(BAR2 + 0x1080, 4), 0x77u);
+	fake.fail[FAKE_READ] = -EIO;
+	cr_expect_eq(mmio_read(BAR2 + 0x100, 4), 0xffffffffu);
+	fake.fail[FAKE_READ] = 0;
+	struct passthrough_counters counters;
+	passthrough_get_counters(device, &counters);
+	cr_expect_eq(counters.forwarded_reads, 6u);
+	cr_expect_eq(counters.forwarded_writes, 1u);
+	machine_down();
+}
+
+Test(passthrough, msix)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	cr_expect_eq(mmio_read(BAR2 + 0x100c, 4), 1u, "masked after reset");
+	fake.calls[FAKE_IRQS] = 0;
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	cr_assert_eq(fake.calls[FAKE_IRQS], 1u, "all vectors in one call");
+	cr_assert_eq(fake.irq_index, (uint32_t)VFIO_PCI_MSIX_IRQ_INDEX);
+	cr_assert_eq(fake.irq_count, 8u);
+	cr_assert_eq(fake.irq_fds[3], pci_msix_eventfd(&device->pci, 3));
+	/* The device signals while the vector is masked: pending, not lost. */
+	uint64_t one = 1;
+	cr_assert_eq(write(fake.irq_fds[3], &one, 8), 8);
+	cr_expect_eq(mmio_read(BAR2 + 0x2000, 8), 8u);
+	mmio_write(BAR2 + 0x1030, 0xfee00000, 4);
+	mmio_write(BAR2 + 0x1038, 0x31, 4);
+	mmio_write(BAR2 + 0x103c, 0, 4);
+	cr_expect_eq(mmio_read(BAR2 + 0x1038, 4), 0x31u);
+	cr_assert_eq(fake.calls[FAKE_IRQS], 1u, "masking is not the device's business");
+	config_write(0x82, 0, 2);
+	cr_expect_eq(fake.calls[FAKE_IRQS], 2u);
+	cr_expect_eq(fake.irq_count, 0u);
+	machine_down();
+}
+
+Test(passthrough, msix_hidden_when_it_cannot_be_signalled)
+{
+	fake_init(&fake);
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	fake.vectors = 4;
+	cr_assert_eq(plug(), 0);
+	cr_expect_eq(pci_find_capability(device->pci.config, PCI_CAP_ID_MSIX), 0);
+	cr_expect_eq(pci_find_capability(device->pci.config, PCI_CAP_ID_EXP), 0x40);
+	machine_down();
+}
+
+Test(passthrough, intx_until_msix)
+{
+	fake_init(&fake);
+	fake.pin = 2;
+	up();
+	cr_expect_eq(config_read(PCI_INTERRUPT_PIN, 1), 1u);
+	place_bars();
+	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_INTX);
+	cr_expect_eq(fake.irq_index, (uint32_t)VFIO_PCI_INTX_IRQ_INDEX);
+	cr_expect_eq(fake.irq_flags,
+		     (uint32_t)(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK));
+	config_write(PCI_COMMAND, 2 | PCI_COMMAND_INTX_DISABLE, 2);
+	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_NONE);
+	config_write(PCI_COMMAND, 2, 2);
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_MSIX);
+	machine_down();
+}
+
+Test(passthrough, dma_map_holds_ram_windows_and_dpa_by_policy)
+{
+	fake_init(&fake);
+	up();
+	cr_expect_eq(fake.dma_count, 2u, "RAM and DPA");
+	cr_expect(!fake.dma[0].device_memory && fake.dma[0].size == 0x200000);
+	cr_expect(fake.dma[1].device_memory && fake.dma[1].address == WINDOW);
+	place_bars();
+	cr_expect_eq(fake.dma_count, 4u);
+	config_write(PCI_COMMAND, 0, 2);
+	cr_expect_eq(fake.dma_count, 2u);
+	machine_down();
+	cr_expect_eq(fake.dma_count, 0u);
+
+	fake_init(&fake);
+	options.dma_dpa = options.dma_windows = PASSTHROUGH_DMA_OFF;
+	up();
+	place_bars();
+	cr_expect_eq(fake.dma_count, 1u);
+	machine_down();
+	options.dma_dpa = options.dma_windows = PASSTHROUGH_DMA_TRY;
+}
+
+Test(passthrough, device_memory_that_cannot_be_dma_mapped_is_a_warning)
+{
+	fake_init(&fake);
+	fake.fail[FAKE_DMA_MAP] = -EFAULT;
+	fake.fail_after[FAKE_DMA_MAP] = 1; /* RAM works */
+	up();
+	place_bars();
+	cr_expect_eq(windows().dpa, 1u);
+	cr_expect_eq(windows().registers, 2u);
+	cr_expect_eq(error_lines, 0u);
+	machine_down();
+}
+
+Test(passthrough, ram_that_cannot_be_dma_mapped_is_an_error)
+{
+	fake_init(&fake);
+	fake.fail[FAKE_DMA_MAP] = -ENOMEM;
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	cr_assert_eq(plug(), -ENOMEM);
+	cr_expect_eq(error_lines, 1u);
+	machine_down();
+}
+
+Test(passthrough, dma_by_message_needs_bus_master)
+{
+	uint32_t value = 0xabcd;
+
+	fake_init(&fake);
+	up();
+	cr_expect_eq(passthrough_dma_access(device, 0x1000, &value, 4, true), -EFAULT);
+	place_bars();
+	cr_expect_eq(passthrough_dma_access(device, 0x1000, &value, 4, true), 0);
+	value = 0;
+	cr_expect_eq(passthrough_dma_access(device, 0x1000, &value, 4, false), 0);
+	cr_expect_eq(value, 0xabcdu);
+	cr_expect_eq(passthrough_dma_access(device, 0x1ffffe, &value, 4, false), -EFAULT);
+	cr_expect_eq(passthrough_dma_access(device, WINDOW, &value, 4, false), -EFAULT);
+	machine_down();
+}
+
+Test(passthrough, function_level_reset)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	config_write(0x114, 1, 2);
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_eq(fake.calls[FAKE_RESET], 1u);
+	cr_expect_eq(windows().registers, 0u);
+	cr_expect_eq(windows().dpa, 1u, "committed again, as firmware left it");
+	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_NONE);
+	cr_expect_eq(config_read(0x114, 2), 0u, "unlocked");
+	place_bars();
+	cr_expect_eq(windows().registers, 2u);
+	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u);
+	cr_expect_eq(fake.dma_count, 4u);
+	machine_down();
+}
+
+Test(passthrough, cxl_reset_through_the_dvsec)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	config_write(0x110, 4, 2);
+	cr_expect_eq(fake.calls[FAKE_RESET], 1u);
+	cr_expect_eq(config_read(0x112, 2) & 6, 2u, "reset complete");
+	cr_expect_eq(windows().dpa, 1u);
+	fake.fail[FAKE_RESET] = -EIO;
+	config_write(0x110, 4, 2);
+	cr_expect_eq(config_read(0x112, 2) & 6, 4u, "reset error");
+	cr_expect_eq(windows().dpa, 0u);
+	machine_down();
+}
+
+Test(passthrough, reset_retries_and_checks_that_the_device_is_alive)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	fake.fail[FAKE_RESET] = -EAGAIN;
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_eq(fake.calls[FAKE_RESET], 20u);
+	fake.fail[FAKE_RESET] = 0;
+	put_word(fake.config, 0, 0xffff);
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect(passthrough_is_lost(device));
+	cr_expect_eq(config_read(0, 4), 0xffffffffu);
+	machine_down();
+}
+
+Test(passthrough, lost_device_reads_all_ones_once_told)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	error_lines = 0;
+	passthrough_lost(device, "test");
+	passthrough_lost(device, "test");
+	cr_expect_eq(error_lines, 1u);
+	cr_expect_eq(lost_told, 0u);
+	cr_expect_eq(mmio_read(BAR2 + 0x100, 4), 0xffffffffu);
+	cr_expect_eq(config_read(0, 2), 0xffffu);
+	passthrough_reap_lost(device);
+	passthrough_reap_lost(device);
+	cr_expect_eq(lost_told, 1u);
+	cr_expect_eq(windows().registers, 0u);
+	cr_expect_eq(windows().dpa, 1u, "memory stays: the guest's kernel may live in it");
+	/* The guest may go on as it likes. */
+	config_write(PCI_COMMAND, 0, 2);
+	place_bars();
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_eq(windows().registers, 0u);
+	machine_down();
+}
+
+Test(passthrough, vanished_memory)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	cr_expect_eq(passthrough_handle_fault(device, 0x1000), -ENOENT);
+	cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x10000000), -ENOENT);
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), -ENOENT);
+	cr_expect_not(passthrough_is_lost(device));
+	fake.broken_mapping = true;
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	cr_expect(passthrough_is_lost(device));
+	cr_expect_eq(windows().count, 0u);
+	machine_down();
+
+	fake_init(&fake);
+	up();
+	place_bars();
+	cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0xfffffff), 0);
+	cr_expect_eq(windows().count, 0u);
+	machine_down();
+}
+
+Test(passthrough, windows_that_cannot_be_mapped_are_trapped)
+{
+	fake_init(&fake);
+	fake.contract = -1;
+	fake.fail[FAKE_MAP] = -EACCES;
+	up();
+	cr_expect_eq(passthrough_get_facts(device)->cxl, false);
+	place_bars();
+	cr_expect_eq(windows().count, 0u);
+	mmio_read(BAR0, 4);
+	cr_expect_geq(fake.calls[FAKE_READ], 2u);
+	machine_down();
+}
+
+Test(passthrough, plain_pci_device)
+{
+	fake_init(&fake);
+	fake.contract = -1;
+	up();
+	place_bars();
+	struct found found = windows();
+	cr_expect_eq(found.registers, 1u);
+	cr_expect_eq(found.size[0], 0x200000u);
+	cr_expect_eq(found.dpa, 0u);
+	cr_expect_eq(pci_find_dvsec(device->pci.config, 0x1e98, 0), 0, "no CXL without VFIO's CXL");
+	machine_down();
+}
+
+Test(passthrough, misplaced_windows_are_refused)
+{
+	struct passthrough_place place = {
+		.devfn = 0, .window_base = WINDOW + 0x1000, .window_size = 0x10000000};
+
+	fake_init(&fake);
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	place.bus = bus;
+	cr_expect_eq(passthrough_plug(device, &place), -EINVAL);
+	machine_down();
+	fake_init(&fake);
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	place.window_base = WINDOW;
+	place.window_size = 0x8000000;
+	cr_expect_eq(passthrough_plug(device, &place), -EINVAL);
+	machine_down();
+}
+
+Test(passthrough, every_failing_call_fails_cleanly)
+{
+	for (int call = 0; call < FAKE_CALLS; call++) {
+		for (int after = 0; after < 6; after++) {
+			fake_init(&fake);
+			machine_up();
+			fake_start(&fake);
+			fake.fail[call] = -EIO;
+			fake.fail_after[call] = after;
+			if (connect_device() == 0) {
+				if (plug() == 0)
+					place_bars();
+			} else {
+				cr_expect(fake.closed, "call %d after %d", call, after);
+				device = NULL;
+			}
+			machine_down();
+		}
+	}
+}
+
+static void on_segment(void *opaque, const struct passthrough_segment *segment)
+{
+	unsigned int *kinds = opaque;
+
+	kinds[segment->kind]++;
+	cr_expect_not_null(passthrough_segment_name(segment->kind));
+}
+
+Test(passthrough, listing_and_timeline)
+{
+	unsigned int kinds[6] = {0};
+	const struct passthrough_timeline *timeline;
+
+	fake_init(&fake);
+	up();
+	place_bars();
+	passthrough_visit_segments(device, on_segment, kinds);
+	cr_expect_eq(kinds[PASSTHROUGH_SEGMENT_DIRECT], 2u);
+	cr_expect_eq(kinds[PASSTHROUGH_SEGMENT_COMPONENT], 1u);
+	cr_expect_eq(kinds[PASSTHROUGH_SEGMENT_MSIX], 2u);
+	cr_expect_eq(kinds[PASSTHROUGH_SEGMENT_FORWARDED], 3u);
+	cr_expect_eq(kinds[PASSTHROUGH_SEGMENT_DPA], 1u);
+	timeline = passthrough_get_timeline(device);
+	cr_expect(timeline->info && timeline->plan && timeline->map && timeline->plug);
+	cr_expect_eq(passthrough_pci_device(device), &device->pci);
+	cr_expect_str_eq(passthrough_id(device), "gpu0");
+	machine_down();
+}
