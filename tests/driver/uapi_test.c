@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of the user interface of cxl-vfio-pci on a real kernel, in the manner of kselftest: one
+ * line per statement.
+ *
+ * usage: driver-uapi-test --device BDF --layout 2|3 --topology A|B|C|D --dpa BYTES [--name PREFIX]
+ * WHAT [COUNT]
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "tests/driver/uapi_device.h"
+
+/* Statement 13: with the opt-out there is nothing of CXL to see. */
+static int test_disabled(struct uapi_device *device)
+{
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+	struct uapi_region region;
+
+	uapi_check(device, "s13 the opt-out: no CXL flag",
+		   ioctl(device->fd, VFIO_DEVICE_GET_INFO, &info) == 0 &&
+			   !(info.flags & UAPI_CXL_FLAG),
+		   "flags %#x", info.flags);
+	uapi_check(device, "s13b no CXL regions", info.num_regions == 9, "%u regions",
+		   info.num_regions);
+	for (uint32_t bar = 0; bar < 6; bar++)
+		if (uapi_region_info(device, bar, &region) == 0 && region.info.size >= 0x10000)
+			uapi_check(device, "s13c no sparse windows",
+				   !region.sparse &&
+					   (region.info.flags & VFIO_REGION_INFO_FLAG_MMAP),
+				   "flags %#x", region.info.flags);
+	return 0;
+}
+
+/* The decoder was lost behind the driver's back: after the reset that reveals it, nothing may be
+ * touched. */
+static int test_lost(struct uapi_device *device)
+{
+	volatile uint64_t *map =
+		uapi_map(device, device->memory_index, 0, device->memory.info.size);
+	uint64_t value = 0;
+
+	if (!map)
+		return 1;
+	uapi_check(device, "s41i reset of a device without its decoder",
+		   ioctl(device->fd, VFIO_DEVICE_RESET) == 0, "failed");
+	uapi_check(device, "s41j the mapping stays closed", !uapi_load(map, &value), "no SIGBUS");
+	uapi_fails_with(device, "s41k read() too",
+			pread(device->fd, &value, 8, (off_t)device->memory.info.offset), EIO);
+	uapi_check(device, "s41l COMP_REGS says so",
+		   !(uapi_register(device, device->hdm + 0x20) & 0x400), "committed");
+	return 0;
+}
+
+static int run_statements(struct uapi_device *device)
+{
+	uapi_test_info(device);
+	uapi_test_component_bar(device);
+	uapi_test_mappings(device);
+	uapi_test_memory(device);
+	uapi_test_registers(device);
+	uapi_test_config(device);
+	uapi_test_reset(device);
+	return 0;
+}
+
+static int run(struct uapi_device *device, const char *what, unsigned int count)
+{
+	if (!strcmp(what, "disabled"))
+		return test_disabled(device);
+	if (uapi_discover(device))
+		return 1;
+	if (!strcmp(what, "statements"))
+		return run_statements(device);
+	if (!strcmp(what, "faults"))
+		return uapi_faults(device);
+	if (!strcmp(what, "cycles"))
+		return uapi_cycles(device, count);
+	if (!strcmp(what, "resets"))
+		return uapi_resets(device, count);
+	if (!strcmp(what, "hold"))
+		return uapi_hold(device);
+	if (!strcmp(what, "lost"))
+		return test_lost(device);
+	fprintf(stderr, "unknown test %s\n", what);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"device", required_argument, NULL, 'd'},
+		{"layout", required_argument, NULL, 'l'},
+		{"topology", required_argument, NULL, 't'},
+		{"dpa", required_argument, NULL, 's'},
+		{"name", required_argument, NULL, 'n'},
+		{"summary", no_argument, NULL, 'q'},
+		{NULL, 0, NULL, 0},
+	};
+	struct uapi_device device = {.prefix = "uapi", .layout = 2, .topology = 'A'};
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'd':
+			device.bdf = optarg;
+			break;
+		case 'l':
+			device.layout = atoi(optarg);
+			break;
+		case 't':
+			device.topology = optarg[0];
+			break;
+		case 's':
+			device.dpa_size = strtoull(optarg, NULL, 0);
+			break;
+		case 'q':
+			device.summary = true;
+			break;
+		case 'n':
+			device.prefix = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (!device.bdf || optind >= argc) {
+		fprintf(stderr,
+			"usage: %s --device BDF [--layout N] [--topology X] [--dpa BYTES] [--name "
+			"P] WHAT [COUNT]\n",
+			argv[0]);
+		return 2;
+	}
+	if (uapi_open(&device)) {
+		uapi_check(&device, argv[optind], false, "the device cannot be opened");
+		return 1;
+	}
+	status = run(&device, argv[optind],
+		     optind + 1 < argc ? (unsigned int)atoi(argv[optind + 1]) : 1);
+	if (status)
+		uapi_check(&device, argv[optind], false, "it could not be run");
+	uapi_close(&device);
+	if (device.summary && !device.failed)
+		printf("PASS %s: all %u statements\n", device.prefix, device.passed);
+	return device.failed || status ? 1 : 0;
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers of the host driver's lab cases; source after lib.sh.
+# shellcheck shell=bash
+
+driver_module=/payload/modules/$(uname -r)/cxl-vfio-pci.ko
+PATH=/payload/tests/bin:$PATH
+
+driver_need_module() {
+    if [[ ! -f $driver_module ]]; then
+        lab_skip driver "cxl-vfio-pci was not built for $(uname -r)"
+        exit 0
+    fi
+    modprobe -a vfio_pci vfio_iommu_type1
+}
+# driver_devices: addresses of the simulated accelerators, in the order of the case's header.
+driver_devices() { lspci -Dn -d cc58: | cut -d' ' -f1; }
+# driver_load [PARAMETER...]
+driver_load() { insmod "$driver_module" "$@"; }
+driver_unload() { rmmod cxl_vfio_pci; }
+# driver_bind BDF: true when the device is bound afterwards.
+driver_bind() {
+    echo cxl-vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+    echo "$1" >/sys/bus/pci/drivers_probe 2>/dev/null
+    [[ $(basename "$(readlink "/sys/bus/pci/devices/$1/driver")") == cxl-vfio-pci ]]
+}
+driver_unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
+# driver_dvsec BDF ID: position of a CXL DVSEC in config space.
+driver_dvsec() {
+    lspci -vvv -s "$1" | sed -n "s/.*Capabilities: \[\([0-9a-f]*\) v[0-9]*\] Designated Vendor-Specific: Vendor=1e98 ID=000$2 .*/\1/p"
+}
+# driver_lose_decoder BDF: Initiate CXL Reset by the host, which forgets what firmware committed.
+driver_lose_decoder() {
+    local at
+    at=$(driver_dvsec "$1" 0)
+    setpci -s "$1" "$(printf '%x' $((0x$at + 0x10))).w=4"
+}
