@@ -15,6 +15,8 @@ struct virtio_balloon_options {
 	uint64_t size;    /* bytes to take from the guest at start; multiple of 4096 */
 	bool deflate_on_oom;
 	bool free_page_reporting;
+	/* Devices that are passed through keep all RAM pinned: count, but give nothing back. */
+	bool keep_pages;
 	bool statistics; /* ask the guest for its memory statistics on demand */
 };
 
@@ -31,7 +33,8 @@ void virtio_balloon_get_size(struct virtio_device *device, uint64_t *target, uin
 #define VIRTIO_BALLOON_STATISTICS 16u
 
 /* The last statistics; entry i is tag i of virtio 1.2, 5.5.6.3, UINT64_MAX when not told. Asks the
- * guest for new ones. Returns 0 or -ENODATA (none yet). Any thread. */
+ * guest for new ones. Returns 0, -ENODATA (none yet) or
+ * -ENOTSUP (not enabled). Any thread. */
 int virtio_balloon_get_statistics(struct virtio_device *device,
 				  uint64_t statistics[VIRTIO_BALLOON_STATISTICS]);
 

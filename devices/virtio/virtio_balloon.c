@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio/virtio_balloon.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <linux/virtio_balloon.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define BALLOON_QUEUE_SIZE 128u
+#define BALLOON_IOVECS     VIRTQUEUE_CHAIN_IOVECS(BALLOON_QUEUE_SIZE)
+#define BALLOON_MAX_QUEUES 4u
+#define BALLOON_PAGE       4096u
+#define BALLOON_SHIFT      12u
+#define PFN_BATCH          1024u
+#define STATISTIC_BYTES    10u /* u16 tag, u64 value, packed */
+#define BUDGET             64u
+
+/* Queues that exist only with their feature have no fixed number: the driver counts those that it
+ * has (5.5.2). */
+enum role { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_STATS, BALLOON_REPORT };
+
+enum {
+	BALLOON_INFLATED_PAGES,
+	BALLOON_DEFLATED_PAGES,
+	BALLOON_REPORTED_BYTES,
+	BALLOON_FREED_BYTES,
+	BALLOON_COUNTERS,
+};
+
+struct balloon {
+	struct virtio_device device;
+	char *name;
+	bool keep_pages;
+	uint64_t ram_bytes;
+	uint64_t page_size; /* largest page that backs RAM: nothing smaller can be given back */
+	_Atomic uint32_t target; /* pages */
+	_Atomic uint32_t actual;
+	struct virtio_counter counters[BALLOON_COUNTERS];
+	int ask_fd; /* somebody wants new statistics; -1 without the feature */
+	pthread_mutex_t lock;
+	bool have_statistics;
+	uint64_t statistics[VIRTIO_BALLOON_STATISTICS];
+
+	/* Owned by whoever may run the queues. */
+	enum role roles[BALLOON_MAX_QUEUES];
+	struct event_source *ask_source;
+	uint16_t stats_queue;
+	bool stats_held; /* the driver's buffer waits for the next question */
+	uint16_t stats_head;
+	struct iovec iov[BALLOON_IOVECS];
+	uint32_t pfns[PFN_BATCH];
+};
+
+static struct balloon *balloon_of(struct virtio_device *device)
+{
+	return (struct balloon *)(void *)device;
+}
+
+static void count(struct balloon *balloon, unsigned int counter, uint64_t amount)
+{
+	atomic_fetch_add_explicit(&balloon->counters[counter].value, amount, memory_order_relaxed);
+}
+
+/* Give the whole pages inside [host, host + length) back; all of it is guest RAM of one block. */
+static void release(struct balloon *balloon, const struct guest_ram_block *block, void *host,
+		    uint64_t length)
+{
+	uintptr_t mask = balloon->page_size - 1;
+	uintptr_t start = ((uintptr_t)host + mask) & ~mask;
+	uintptr_t end = ((uintptr_t)host + length) & ~mask;
+	/* Shared memory keeps its pages when one mapping lets go: they are punched out. */
+	int advice = block->fd >= 0 ? MADV_REMOVE : MADV_DONTNEED;
+
+	if (balloon->keep_pages || start >= end)
+		return;
+	if (madvise((void *)start, end - start, advice) &&
+	    (advice == MADV_DONTNEED || madvise((void *)start, end - start, MADV_DONTNEED))) {
+		log_limited(balloon->device.environment.logger, &balloon->device.error_limit,
+			    CXVM_LOG_WARNING, balloon->name,
+			    "balloon: cannot give %llu bytes back to the host: %s",
+			    (unsigned long long)(end - start), strerror(errno));
+		return;
+	}
+	count(balloon, BALLOON_FREED_BYTES, end - start);
+}
+
+static const struct guest_ram_block *block_of_host(struct balloon *balloon, const void *host)
+{
+	const struct guest_ram_block *blocks;
+	size_t blocks_count, i;
+
+	blocks = guest_memory_blocks(balloon->device.environment.memory, &blocks_count);
+	for (i = 0; i < blocks_count; i++)
+		if ((uintptr_t)host - (uintptr_t)blocks[i].host < blocks[i].size)
+			return &blocks[i];
+	return NULL;
+}
+
+static void release_range(struct balloon *balloon, uint64_t gpa, uint64_t length)
+{
+	void *host = guest_memory_at(balloon->device.environment.memory, gpa, length);
+	const struct guest_ram_block *block = host ? block_of_host(balloon, host) : NULL;
+
+	if (block)
+		release(balloon, block, host, length);
+}
+
+static int compare_pfns(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Page numbers of the driver, any order, any nonsense; neighbours are released together. */
+static void inflate_batch(struct balloon *balloon, uint32_t number)
+{
+	uint32_t i, first = 0;
+
+	for (i = 0; i < number; i++)
+		balloon->pfns[i] = le32toh(balloon->pfns[i]);
+	qsort(balloon->pfns, number, sizeof(balloon->pfns[0]), compare_pfns);
+	for (i = 1; i <= number; i++) {
+		if (i < number && balloon->pfns[i] - balloon->pfns[i - 1] <= 1)
+			continue;
+		release_range(balloon, (uint64_t)balloon->pfns[first] << BALLOON_SHIFT,
+			      ((uint64_t)balloon->pfns[i - 1] - balloon->pfns[first] + 1)
+				      << BALLOON_SHIFT);
+		first = i;
+	}
+}
+
+static void inflate(struct balloon *balloon, const struct virtqueue_chain *chain)
+{
+	size_t offset = 0, bytes;
+
+	while ((bytes = virtqueue_iov_read(chain->iov, chain->out_count, offset, balloon->pfns,
+					   sizeof(balloon->pfns))) >= sizeof(uint32_t)) {
+		uint32_t number = (uint32_t)(bytes / sizeof(uint32_t));
+
+		inflate_batch(balloon, number);
+		count(balloon, BALLOON_INFLATED_PAGES, number);
+		offset += bytes;
+	}
+}
+
+/* 5.5.6.7: the ranges are the buffers themselves; their contents may be lost. */
+static void report(struct balloon *balloon, const struct virtqueue_chain *chain)
+{
+	uint32_t i;
+
+	for (i = 0; i < chain->in_count; i++) {
+		const struct iovec *iov = &chain->iov[chain->out_count + i];
+		const struct guest_ram_block *block = block_of_host(balloon, iov->iov_base);
+
+		count(balloon, BALLOON_REPORTED_BYTES, iov->iov_len);
+		if (block)
+			release(balloon, block, iov->iov_base, iov->iov_len);
+	}
+}
+
+/* 5.5.6.3: the driver's answer; the buffer stays here until the next question. */
+static void take_statistics(struct balloon *balloon, const struct virtqueue_chain *chain)
+{
+	uint64_t fresh[VIRTIO_BALLOON_STATISTICS];
+	uint8_t entry[STATISTIC_BYTES];
+	size_t offset = 0;
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_BALLOON_STATISTICS; i++)
+		fresh[i] = UINT64_MAX;
+	for (i = 0; i < 4 * VIRTIO_BALLOON_STATISTICS; i++, offset += sizeof(entry)) {
+		uint16_t tag;
+		uint64_t value;
+
+		if (virtqueue_iov_read(chain->iov, chain->out_count, offset, entry,
+				       sizeof(entry)) != sizeof(entry))
+			break;
+		memcpy(&tag, entry, sizeof(tag));
+		memcpy(&value, entry + sizeof(tag), sizeof(value));
+		if (le16toh(tag) < VIRTIO_BALLOON_STATISTICS)
+			fresh[le16toh(tag)] = le64toh(value);
+	}
+	pthread_mutex_lock(&balloon->lock);
+	memcpy(balloon->statistics, fresh, sizeof(fresh));
+	/* The first buffer only introduces the queue when it is empty. */
+	balloon->have_statistics |= offset > 0;
+	pthread_mutex_unlock(&balloon->lock);
+}
+
+static void ask_ready(void *opaque, uint32_t events)
+{
+	struct balloon *balloon = opaque;
+	struct virtqueue *queue = &balloon->device.queues[balloon->stats_queue];
+
+	(void)events;
+	if (!balloon->stats_held)
+		return; /* an answer is on its way */
+	balloon->stats_held = false;
+	virtqueue_push(queue, balloon->stats_head, 0);
+	virtio_device_notify(&balloon->device, balloon->stats_queue);
+}
+
+/* Returns true when the chain goes back at once. */
+static bool handle(struct balloon *balloon, enum role role, const struct virtqueue_chain *chain)
+{
+	switch (role) {
+	case BALLOON_INFLATE:
+		inflate(balloon, chain);
+		return true;
+	case BALLOON_DEFLATE:
+		/* The pages come back by themselves when the guest touches them. */
+		count(balloon, BALLOON_DEFLATED_PAGES, chain->out_bytes / sizeof(uint32_t));
+		return true;
+	case BALLOON_REPORT:
+		report(balloon, chain);
+		return true;
+	default:
+		take_statistics(balloon, chain);
+		if (balloon->stats_held)
+			return true; /* one buffer is enough */
+		balloon->stats_held = true;
+		balloon->stats_head = chain->head;
+		return false;
+	}
+}
+
+static void balloon_queue_notify(struct virtio_device *device, uint16_t index)
+{
+	struct balloon *balloon = balloon_of(device);
+	struct virtqueue *queue = &device->queues[index];
+	struct virtqueue_chain chain;
+	unsigned int budget = BUDGET;
+	bool again = true;
+
+	while (budget && again) {
+		int r = virtqueue_pop(queue, &chain, balloon->iov, BALLOON_IOVECS);
+
+		if (r < 0) {
+			virtio_device_broken(device, queue->error);
+			return;
+		}
+		if (r == 0) {
+			again = virtqueue_enable_kicks(queue);
+			continue;
+		}
+		if (handle(balloon, balloon->roles[index], &chain))
+			virtqueue_push(queue, chain.head, 0);
+		budget--;
+	}
+	virtio_device_notify(device, index);
+	if (!budget)
+		virtio_device_kick(device, index);
+}
+
+static int watch(struct balloon *balloon)
+{
+	if (balloon->ask_fd < 0 || !virtio_device_has(&balloon->device, VIRTIO_BALLOON_F_STATS_VQ))
+		return 0;
+	return event_loop_add(balloon->device.environment.loop, balloon->ask_fd, EPOLLIN | EPOLLET,
+			      ask_ready, balloon, &balloon->ask_source);
+}
+
+static void balloon_pause(struct virtio_device *device)
+{
+	struct balloon *balloon = balloon_of(device);
+
+	event_source_remove(balloon->ask_source);
+	balloon->ask_source = NULL;
+}
+
+static void balloon_resume(struct virtio_device *device)
+{
+	if (watch(balloon_of(device)))
+		virtio_device_broken(device, "cannot watch for questions again");
+}
+
+static int balloon_activate(struct virtio_device *device)
+{
+	struct balloon *balloon = balloon_of(device);
+	uint16_t next = 0;
+
+	balloon->roles[next++] = BALLOON_INFLATE;
+	balloon->roles[next++] = BALLOON_DEFLATE;
+	balloon->stats_queue = next;
+	if (virtio_device_has(device, VIRTIO_BALLOON_F_STATS_VQ))
+		balloon->roles[next++] = BALLOON_STATS;
+	while (next < BALLOON_MAX_QUEUES)
+		balloon->roles[next++] = BALLOON_REPORT;
+	balloon->stats_held = false;
+	return watch(balloon);
+}
+
+static void balloon_reset(struct virtio_device *device)
+{
+	struct balloon *balloon = balloon_of(device);
+
+	balloon_pause(device);
+	balloon->stats_held = false;
+	pthread_mutex_lock(&balloon->lock);
+	balloon->have_statistics = false;
+	pthread_mutex_unlock(&balloon->lock);
+	atomic_store(&balloon->actual, 0); /* a new driver starts with an empty balloon */
+}
+
+static void balloon_config_read(struct virtio_device *device, uint32_t offset, void *data,
+				uint32_t size)
+{
+	struct balloon *balloon = balloon_of(device);
+	struct virtio_balloon_config config = {
+		.num_pages = htole32(atomic_load(&balloon->target)),
+		.actual = htole32(atomic_load(&balloon->actual)),
+	};
+
+	memcpy(data, (const uint8_t *)&config + offset, size);
+}
+
+static void balloon_config_write(struct virtio_device *device, uint32_t offset, const void *data,
+				 uint32_t size)
+{
+	uint32_t actual;
+
+	if (offset != offsetof(struct virtio_balloon_config, actual) || size != sizeof(actual))
+		return;
+	memcpy(&actual, data, sizeof(actual));
+	atomic_store(&balloon_of(device)->actual, le32toh(actual));
+}
+
+static void balloon_destroy(struct virtio_device *device)
+{
+	struct balloon *balloon = balloon_of(device);
+
+	if (balloon->ask_fd >= 0)
+		close(balloon->ask_fd);
+	pthread_mutex_destroy(&balloon->lock);
+	virtio_device_fini(device);
+	free(balloon->name);
+	free(balloon);
+}
+
+static const struct virtio_device_ops balloon_ops = {
+	.activate = balloon_activate,
+	.reset = balloon_reset,
+	.queue_notify = balloon_queue_notify,
+	.config_read = balloon_config_read,
+	.config_write = balloon_config_write,
+	.pause = balloon_pause,
+	.resume = balloon_resume,
+	.destroy = balloon_destroy,
+};
+
+int virtio_balloon_set_size(struct virtio_device *device, uint64_t size)
+{
+	struct balloon *balloon = balloon_of(device);
+
+	if (size % BALLOON_PAGE || size > balloon->ram_bytes || size >> BALLOON_SHIFT > UINT32_MAX)
+		return -EINVAL;
+	atomic_store(&balloon->target, (uint32_t)(size >> BALLOON_SHIFT));
+	virtio_device_config_changed(device);
+	return 0;
+}
+
+void virtio_balloon_get_size(struct virtio_device *device, uint64_t *target, uint64_t *actual)
+{
+	struct balloon *balloon = balloon_of(device);
+
+	*target = (uint64_t)atomic_load(&balloon->target) << BALLOON_SHIFT;
+	*actual = (uint64_t)atomic_load(&balloon->actual) << BALLOON_SHIFT;
+}
+
+int virtio_balloon_get_statistics(struct virtio_device *device,
+				  uint64_t statistics[VIRTIO_BALLOON_STATISTICS])
+{
+	struct balloon *balloon = balloon_of(device);
+	uint64_t one = 1;
+	int r = -ENODATA;
+
+	if (balloon->ask_fd < 0)
+		return -ENOTSUP;
+	pthread_mutex_lock(&balloon->lock);
+	if (balloon->have_statistics) {
+		memcpy(statistics, balloon->statistics, sizeof(balloon->statistics));
+		r = 0;
+	}
+	pthread_mutex_unlock(&balloon->lock);
+	if (write(balloon->ask_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		return -errno;
+	return r;
+}
+
+/* RAM and the pages behind it. */
+static void measure(struct balloon *balloon)
+{
+	const struct guest_ram_block *blocks;
+	struct statfs info;
+	size_t blocks_count, i;
+
+	balloon->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	blocks = guest_memory_blocks(balloon->device.environment.memory, &blocks_count);
+	for (i = 0; i < blocks_count; i++) {
+		balloon->ram_bytes += blocks[i].size;
+		if (blocks[i].fd >= 0 && fstatfs(blocks[i].fd, &info) == 0 &&
+		    info.f_type == HUGETLBFS_MAGIC && (uint64_t)info.f_bsize > balloon->page_size)
+			balloon->page_size = (uint64_t)info.f_bsize;
+	}
+}
+
+static int check_size(const struct balloon *balloon, uint64_t size)
+{
+	if (size % BALLOON_PAGE == 0 && size <= balloon->ram_bytes &&
+	    size >> BALLOON_SHIFT <= UINT32_MAX)
+		return 0;
+	log_error(balloon->device.environment.logger, balloon->name,
+		  "balloon: size is %llu; a multiple of 4096 up to the guest's RAM of %llu bytes "
+		  "works",
+		  (unsigned long long)size, (unsigned long long)balloon->ram_bytes);
+	return -EINVAL;
+}
+
+int virtio_balloon_create(const struct virtio_balloon_options *options,
+			  struct virtio_device **result)
+{
+	struct balloon *balloon = calloc(1, sizeof(*balloon));
+	struct virtio_device *device;
+	int r = -ENOMEM;
+
+	if (!balloon)
+		return -ENOMEM;
+	device = &balloon->device;
+	device->ops = &balloon_ops;
+	device->environment = options->environment;
+	balloon->ask_fd = -1;
+	pthread_mutex_init(&balloon->lock, NULL);
+	balloon->name = strdup(options->name ? options->name : "balloon0");
+	if (!balloon->name)
+		goto fail;
+	balloon->keep_pages = options->keep_pages;
+	measure(balloon);
+	r = check_size(balloon, options->size);
+	if (r)
+		goto fail;
+	atomic_store(&balloon->target, (uint32_t)(options->size >> BALLOON_SHIFT));
+	balloon->counters[BALLOON_INFLATED_PAGES].name = "inflated_pages";
+	balloon->counters[BALLOON_DEFLATED_PAGES].name = "deflated_pages";
+	balloon->counters[BALLOON_REPORTED_BYTES].name = "reported_bytes";
+	balloon->counters[BALLOON_FREED_BYTES].name = "freed_bytes";
+	device->name = balloon->name;
+	device->type = VIRTIO_ID_BALLOON;
+	device->class_code = 0x00ff00;
+	device->queue_count = 2;
+	device->queue_max_size = BALLOON_QUEUE_SIZE;
+	device->config_size = sizeof(struct virtio_balloon_config);
+	device->counters = balloon->counters;
+	device->counter_count = BALLOON_COUNTERS;
+	if (options->deflate_on_oom)
+		device->device_features |= 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
+	if (options->statistics) {
+		device->device_features |= 1ull << VIRTIO_BALLOON_F_STATS_VQ;
+		device->queue_count++;
+		balloon->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r = -errno;
+		if (balloon->ask_fd < 0)
+			goto fail;
+	}
+	if (options->free_page_reporting) {
+		device->device_features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
+		device->queue_count++;
+	}
+	r = virtio_device_init(device);
+	if (r)
+		goto fail;
+	*result = device;
+	return 0;
+fail:
+	balloon_destroy(device);
+	return r;
+}
