@@ -327,21 +327,38 @@ uint64_t sim_device_region_size(const struct sim_device *device, uint32_t region
 	return region == layout->memory_region ? layout->memory_size : layout->comp_regs_size;
 }
 
-/* Plain BAR memory that a client may have mapped: aligned words are moved in one piece. */
-static void sim_device_copy(uint8_t *to, const uint8_t *from, uint64_t offset, uint32_t size)
+/* Plain BAR memory that client and engine use too: aligned words are moved in one piece. */
+static void sim_device_load(void *to, const uint8_t *memory, uint64_t offset, uint32_t size)
+{
+	if (size == 4 && offset % 4 == 0) {
+		uint32_t word = __atomic_load_n((const uint32_t *)(const void *)(memory + offset),
+						__ATOMIC_ACQUIRE);
+
+		memcpy(to, &word, 4);
+	} else if (size == 8 && offset % 8 == 0) {
+		uint64_t word = __atomic_load_n((const uint64_t *)(const void *)(memory + offset),
+						__ATOMIC_ACQUIRE);
+
+		memcpy(to, &word, 8);
+	} else {
+		memcpy(to, memory + offset, size);
+	}
+}
+
+static void sim_device_store(uint8_t *memory, const void *from, uint64_t offset, uint32_t size)
 {
 	if (size == 4 && offset % 4 == 0) {
 		uint32_t word;
 
 		memcpy(&word, from, 4);
-		__atomic_store_n((uint32_t *)(void *)to, word, __ATOMIC_RELEASE);
+		__atomic_store_n((uint32_t *)(void *)(memory + offset), word, __ATOMIC_RELEASE);
 	} else if (size == 8 && offset % 8 == 0) {
 		uint64_t word;
 
 		memcpy(&word, from, 8);
-		__atomic_store_n((uint64_t *)(void *)to, word, __ATOMIC_RELEASE);
+		__atomic_store_n((uint64_t *)(void *)(memory + offset), word, __ATOMIC_RELEASE);
 	} else {
-		memcpy(to, from, size);
+		memcpy(memory + offset, from, size);
 	}
 }
 
@@ -383,7 +400,7 @@ static int sim_device_read_bar(struct sim_device *device, uint32_t bar, uint64_t
 		}
 		return 0;
 	}
-	memcpy(data, device->bar_memory[bar] + offset, size);
+	sim_device_load(data, device->bar_memory[bar], offset, size);
 	return 0;
 }
 
@@ -403,7 +420,7 @@ static int sim_device_write_bar(struct sim_device *device, uint32_t bar, uint64_
 		return sim_memory_device_write(&device->memory_device, offset, size, data);
 	if (sim_device_in_pba(device, bar, offset))
 		return 0; /* PCIe 7.7.2.3: software should never write the PBA */
-	sim_device_copy(device->bar_memory[bar] + offset, data, offset, size);
+	sim_device_store(device->bar_memory[bar], data, offset, size);
 	if (device->engine_running && bar == layout->window_bar)
 		sim_engine_kick(&device->engine);
 	return 0;

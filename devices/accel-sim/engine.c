@@ -105,7 +105,8 @@ static bool sim_engine_run_one(struct sim_engine *engine, struct sim_engine_queu
 			   address + CXVM_ACCEL_DESCRIPTOR_RESULT, &result, sizeof(result),
 			   true) != 0)
 		return false;
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* The status last: an atomic read-modify-write keeps the stores on either side apart. */
+	atomic_fetch_add(&engine->jobs, 1);
 	if (memory->access(memory->opaque, queue->ring_space,
 			   address + CXVM_ACCEL_DESCRIPTOR_STATUS, &status, sizeof(status),
 			   true) != 0)
@@ -113,7 +114,6 @@ static bool sim_engine_run_one(struct sim_engine *engine, struct sim_engine_queu
 	queue->head++;
 	queue->completed++;
 	queue->failed += status != CXVM_ACCEL_STATUS_DONE;
-	atomic_fetch_add(&engine->jobs, 1);
 	if ((descriptor.flags & CXVM_ACCEL_FLAG_INTERRUPT) &&
 	    queue->vector != CXVM_ACCEL_NO_VECTOR) {
 		queue->interrupts++;
