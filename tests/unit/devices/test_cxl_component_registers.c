@@ -202,6 +202,15 @@ Test(cxl_component, builder)
 	cr_assert_eq(cxl_component_add_capability(&own, 9, 1, 8), 0x1090, "8-byte aligned");
 	cr_assert_eq(cxl_component_add_capability(&own, 9, 1, 0x1000), -ENOSPC);
 	cr_assert_eq(cxl_component_read(&own, 0x1000, 4), 0x02110001);
+	/* A writable 64-bit register takes whole writes only. */
+	cxl_component_define(&own, 0x1090, 0, UINT32_MAX, 0, true);
+	cxl_component_define(&own, 0x1094, 0, UINT32_MAX, 0, true);
+	cxl_component_write(&own, 0x1090, 0x1111, 4);
+	cxl_component_write(&own, 0x1096, 0x22, 1);
+	cr_assert_eq(cxl_component_read(&own, 0x1090, 8), 0);
+	cxl_component_write(&own, 0x1090, 0x1122334455667788, 8);
+	cr_assert_eq(cxl_component_read(&own, 0x1090, 8), 0x1122334455667788);
+	cr_assert_eq(cxl_component_read(&own, 0x1094, 4), 0);
 	for (unsigned int i = 2; i < 31; i++)
 		cr_assert_gt(cxl_component_add_capability(&own, 9, 1, 8), 0);
 	cr_assert_eq(cxl_component_add_capability(&own, 9, 1, 8), -ENOSPC, "the array is full");
