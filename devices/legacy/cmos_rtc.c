@@ -72,7 +72,7 @@ static uint8_t rtc_encode(const struct cmos_rtc *rtc, int value)
 {
 	if (rtc->bytes[RTC_REG_B] & REG_B_DM)
 		return (uint8_t)value;
-	return (uint8_t)((value / 10) << 4 | (value % 10));
+	return (uint8_t)((unsigned int)(value / 10) << 4 | (unsigned int)(value % 10));
 }
 
 static int rtc_decode(const struct cmos_rtc *rtc, uint8_t byte)
