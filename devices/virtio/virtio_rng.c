@@ -79,7 +79,9 @@ static void rng_queue_notify(struct virtio_device *device, uint16_t index)
 		}
 		again = virtqueue_enable_kicks(queue);
 	} while (again && handled < RNG_BATCH);
-	virtio_device_notify(device, index);
+	/* A kick that found nothing (the one at DRIVER_OK) is no reason for an interrupt. */
+	if (handled)
+		virtio_device_notify(device, index);
 	if (again)
 		virtio_device_kick(device, index);
 }

@@ -42,31 +42,6 @@ struct irq_router {
 	uint32_t table_capacity;
 };
 
-int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struct logger *logger)
-{
-	struct irq_router *created = calloc(1, sizeof(*created));
-	uint32_t limit = IRQ_GSI_MAX;
-
-	if (!created)
-		return -ENOMEM;
-	created->vm = vm;
-	created->logger = logger;
-	if (vm) {
-		int routes = kvm_vm_check_extension(vm, KVM_CAP_IRQ_ROUTING);
-
-		if (routes > (int)IRQ_IOAPIC_PINS && (uint32_t)routes < limit)
-			limit = (uint32_t)routes;
-	}
-	created->msi_limit = limit - IRQ_IOAPIC_PINS;
-	if (pthread_mutex_init(&created->lock, NULL) != 0) {
-		free(created);
-		return -ENOMEM;
-	}
-	/* KVM_CREATE_IRQCHIP has routed the IOAPIC's pins one to one already: nothing to set. */
-	*router = created;
-	return 0;
-}
-
 static int router_irqfd(const struct irq_router *router, uint32_t gsi, int fd, int resample_fd,
 			bool assign)
 {
@@ -222,6 +197,40 @@ static int router_commit(struct irq_router *router)
 		return result;
 	}
 	router->stale = false;
+	return 0;
+}
+
+int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struct logger *logger)
+{
+	struct irq_router *created = calloc(1, sizeof(*created));
+	uint32_t limit = IRQ_GSI_MAX;
+	int result;
+
+	if (!created)
+		return -ENOMEM;
+	created->vm = vm;
+	created->logger = logger;
+	if (vm) {
+		int routes = kvm_vm_check_extension(vm, KVM_CAP_IRQ_ROUTING);
+
+		if (routes > (int)IRQ_IOAPIC_PINS && (uint32_t)routes < limit)
+			limit = (uint32_t)routes;
+	}
+	created->msi_limit = limit - IRQ_IOAPIC_PINS;
+	if (pthread_mutex_init(&created->lock, NULL) != 0) {
+		free(created);
+		return -ENOMEM;
+	}
+	/*
+	 * KVM_CREATE_IRQCHIP routes the first pins to the 8259s too. No guest of this machine
+	 * initialises those, and their first interrupt would arrive as CPU exception 0 to 15.
+	 */
+	result = router_commit(created);
+	if (result < 0) {
+		irq_router_destroy(created);
+		return result;
+	}
+	*router = created;
 	return 0;
 }
 

@@ -13,6 +13,10 @@ static struct irq_router *create(struct fake_kvm *fake)
 
 	fake_kvm_init(fake);
 	cr_assert_eq(irq_router_create(&router, &fake->vm, NULL), 0);
+	/* The pins without the 8259s. */
+	cr_assert_eq(fake->call_count, 2, "the limit and the table");
+	cr_assert_eq(fake->routing->nr, IRQ_IOAPIC_PINS);
+	fake->call_count = 0;
 	return router;
 }
 
@@ -143,6 +147,19 @@ Test(irq, attach_and_detach_rules)
 	cr_assert_eq(irq_attach(router, 6, 11, 12), -EINVAL);
 	irq_router_destroy(router);
 	cr_assert_eq(fake.irqfd.flags, KVM_IRQFD_FLAG_DEASSIGN, "destroy detaches what is left");
+	fake_kvm_destroy(&fake);
+}
+
+Test(irq, a_refused_first_table_is_no_router)
+{
+	struct irq_router *router = NULL;
+	struct fake_kvm fake;
+
+	fake_kvm_init(&fake);
+	fake.fail_request = KVM_SET_GSI_ROUTING;
+	fake.fail_errno = EINVAL;
+	cr_assert_eq(irq_router_create(&router, &fake.vm, NULL), -EINVAL);
+	cr_assert_null(router);
 	fake_kvm_destroy(&fake);
 }
 

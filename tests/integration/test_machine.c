@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/integration/harness.h"
+
+#define LIMIT .timeout = 60
+
+static void must_pass(const char *name, const char *cmdline)
+{
+	static struct guest guest;
+
+	guest = (struct guest){.name = name, .cmdline = cmdline};
+	guest_must_pass(&guest);
+}
+
+Test(access, ports_of_each_width, LIMIT)
+{
+	static struct guest guest = {.name = "pio"};
+
+	guest_must_pass(&guest);
+	cr_assert_str_eq(guest.serial, "string output\n");
+}
+
+Test(access, memory_of_each_width, LIMIT)
+{
+	must_pass("mmio", NULL);
+}
+
+Test(access, unmapped_reads_all_ones, LIMIT)
+{
+	static struct guest guest = {.name = "unmapped"};
+
+	guest_must_pass(&guest);
+}
+
+Test(access, random_accesses_are_survived, LIMIT)
+{
+	must_pass("chaos", "seed=1 rounds=600");
+	must_pass("chaos", "seed=20261122 rounds=600");
+}
+
+Test(pci, enumeration_by_ecam_and_ports, LIMIT)
+{
+	must_pass("pci_scan", NULL);
+}
+
+Test(pci, bars_are_sized_and_moved, LIMIT)
+{
+	must_pass("bar", NULL);
+}
+
+Test(pci, msix_delivery_and_masking, LIMIT)
+{
+	must_pass("msix", NULL);
+}
+
+Test(pci, intx_level_interrupts, LIMIT)
+{
+	must_pass("intx", NULL);
+}
+
+Test(legacy, serial_output_loopback_and_interrupts, LIMIT)
+{
+	static struct guest guest = {.name = "serial"};
+
+	guest_must_pass(&guest);
+	cr_assert_str_eq(guest.serial, "polled\nfrom the interrupt handler\n");
+}
+
+static void read_until(const struct guest *guest, int fd, const char *wanted)
+{
+	struct timeval patience = {.tv_sec = 15};
+	char text[256];
+	size_t length = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (!memmem(text, length, wanted, strlen(wanted))) {
+		ssize_t got = read(fd, text + length, sizeof(text) - length);
+
+		cr_assert_gt(got, 0, "no '%s' after %zu bytes; log:\n%s", wanted, length,
+			     guest->log);
+		length += (size_t)got;
+	}
+}
+
+Test(legacy, serial_input_from_a_socket, LIMIT)
+{
+	static struct guest guest = {.name = "serial", .cmdline = "echo=6"};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/cxvm-integration-%d.sock", getpid());
+	strcpy(address.sun_path, path);
+	guest.serial_socket = path;
+	guest_start(&guest);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		usleep(1000); /* until it listens; the test's time limit ends this */
+	/* Typed when the guest is ready: its reset of the FIFO would take what came before. */
+	read_until(&guest, fd, "handler\n");
+	cr_assert_eq(write(fd, "hello\n", 6), 6);
+	guest_wait(&guest);
+	read_until(&guest, fd, "HELLO\n");
+	cr_assert_eq(guest.exit.code, GUEST_PASS);
+	close(fd);
+}
+
+Test(legacy, clock, LIMIT)
+{
+	char cmdline[64], today[16], tomorrow[16];
+	time_t now = time(NULL), later = now + 24 * 3600;
+	struct tm tm;
+
+	strftime(today, sizeof(today), "%Y%m%d", gmtime_r(&now, &tm));
+	strftime(tomorrow, sizeof(tomorrow), "%Y%m%d", gmtime_r(&later, &tm));
+	snprintf(cmdline, sizeof(cmdline), "date=%s tomorrow=%s", today, tomorrow);
+	must_pass("rtc", cmdline);
+}
+
+Test(cpu, local_apic_timer, LIMIT)
+{
+	must_pass("timer", NULL);
+}
+
+static void smp(uint32_t vcpus)
+{
+	static struct guest guest;
+	char cmdline[32];
+
+	snprintf(cmdline, sizeof(cmdline), "cpus=%u", vcpus);
+	guest = (struct guest){.name = "smp", .cmdline = cmdline, .vcpus = vcpus};
+	guest_must_pass(&guest);
+}
+
+Test(cpu, two_processors, LIMIT)
+{
+	smp(2);
+}
+
+Test(cpu, four_processors, LIMIT)
+{
+	smp(4);
+}
+
+static void memory(uint64_t mib)
+{
+	static struct guest guest;
+	char cmdline[32];
+
+	snprintf(cmdline, sizeof(cmdline), "mib=%llu", (unsigned long long)mib);
+	guest = (struct guest){.name = "high_memory", .cmdline = cmdline, .mib = mib};
+	guest_must_pass(&guest);
+}
+
+Test(memory, below_the_hole, LIMIT)
+{
+	memory(64);
+	memory(3072);
+}
+
+Test(memory, above_the_hole, LIMIT)
+{
+	memory(3074);
+	memory(4096);
+	memory(8192);
+}
+
+Test(virtio, malformed_queues_need_reset, LIMIT)
+{
+	static struct guest guest = {.name = "virtio_abuse", .seconds = 50};
+
+	guest_must_pass(&guest);
+}
+
+Test(virtio, disk, LIMIT)
+{
+	static struct guest guest = {.name = "virtio_blk", .cmdline = "sectors=2048"};
+	char path[] = "/tmp/cxvm-disk-XXXXXX";
+	int fd = mkstemp(path);
+	uint8_t sector[512];
+
+	for (uint64_t i = 0; i < 2048; i++) {
+		memset(sector, 0, sizeof(sector));
+		memcpy(sector, &i, sizeof(i));
+		cr_assert_eq(write(fd, sector, sizeof(sector)), sizeof(sector));
+	}
+	guest.disk = path;
+	guest_must_pass(&guest);
+	cr_assert_eq(pread(fd, sector, sizeof(sector), 5 * 512), sizeof(sector));
+	for (unsigned int i = 0; i < sizeof(sector); i++)
+		cr_assert_eq(sector[i], (uint8_t)(i * 3));
+	close(fd);
+	unlink(path);
+}
+
+static void ends(const char *name, const char *cmdline, enum cxvm_exit_reason reason, uint32_t code)
+{
+	static struct guest guest;
+
+	guest = (struct guest){.name = name, .cmdline = cmdline};
+	guest_start(&guest);
+	guest_wait(&guest);
+	cr_assert_eq(guest.result, 0, "%s", guest.log);
+	cr_assert(guest.exit.reason == reason && guest.exit.code == code,
+		  "%s %s: reason %d, code 0x%x (%s); it printed:\n%s", name, cmdline,
+		  guest.exit.reason, guest.exit.code, guest.exit.message, guest.serial);
+}
+
+Test(end, debug_exit_codes, LIMIT)
+{
+	ends("exit_code", "width=1 code=0x2a", CXVM_EXIT_DEBUG, 0x2a);
+	ends("exit_code", "width=1 code=0x0", CXVM_EXIT_DEBUG, 0);
+	ends("exit_code", "width=2 code=0xbeef", CXVM_EXIT_DEBUG, 0xbeef);
+	ends("exit_code", "width=4 code=0x12345678", CXVM_EXIT_DEBUG, 0x12345678);
+}
+
+Test(end, triple_fault, LIMIT)
+{
+	ends("end", "how=1", CXVM_EXIT_CRASH, 0);
+}
+
+Test(end, reset_by_the_keyboard_controller, LIMIT)
+{
+	ends("end", "how=2", CXVM_EXIT_REBOOT, 0);
+}
+
+Test(end, reset_by_the_acpi_register, LIMIT)
+{
+	ends("end", "how=3", CXVM_EXIT_REBOOT, 0);
+}
+
+Test(end, acpi_power_off, LIMIT)
+{
+	ends("end", "how=4", CXVM_EXIT_POWEROFF, 0);
+}
+
+Test(end, panic, LIMIT)
+{
+	ends("end", "how=5", CXVM_EXIT_PANIC, 0);
+}
+
+static uint64_t pio_exits(const struct guest *guest)
+{
+	struct cxvm_counters counters = {.size = sizeof(counters)};
+
+	cr_assert_eq(cxvm_get_counters(guest->vm, &counters), 0);
+	return counters.pio_exits;
+}
+
+static void wait_for_exits(const struct guest *guest, uint64_t count)
+{
+	while (pio_exits(guest) < count)
+		usleep(1000); /* the test's time limit ends this */
+}
+
+Test(life_cycle, pause_and_resume_while_running, LIMIT)
+{
+	static struct guest guest = {.name = "spin", .vcpus = 2};
+
+	guest_start(&guest);
+	while (cxvm_get_state(guest.vm) != CXVM_STATE_RUNNING)
+		usleep(1000);
+	wait_for_exits(&guest, 100);
+	for (int i = 0; i < 20; i++) {
+		uint64_t before;
+
+		cr_assert_eq(cxvm_pause(guest.vm), 0);
+		cr_assert_eq(cxvm_get_state(guest.vm), CXVM_STATE_PAUSED);
+		before = pio_exits(&guest);
+		usleep(3000); /* a guest that still ran would make hundreds of exits */
+		cr_assert_eq(pio_exits(&guest), before, "it runs while it is paused");
+		cr_assert_lt(cxvm_pause(guest.vm), 0, "it is paused already");
+		cr_assert_eq(cxvm_resume(guest.vm), 0);
+		cr_assert_eq(cxvm_get_state(guest.vm), CXVM_STATE_RUNNING);
+		wait_for_exits(&guest, before + 20);
+	}
+	cr_assert_lt(cxvm_resume(guest.vm), 0, "it runs already");
+	cr_assert_eq(cxvm_stop(guest.vm), 0);
+	guest_wait(&guest);
+	cr_assert_eq(guest.exit.reason, CXVM_EXIT_STOPPED);
+	cr_assert_str_eq(guest.serial, "spinning\n");
+}
+
+Test(life_cycle, stop_while_paused, LIMIT)
+{
+	static struct guest guest = {.name = "spin"};
+
+	guest_start(&guest);
+	while (cxvm_get_state(guest.vm) != CXVM_STATE_RUNNING)
+		usleep(1000);
+	cr_assert_eq(cxvm_pause(guest.vm), 0);
+	cr_assert_eq(cxvm_stop(guest.vm), 0);
+	guest_wait(&guest);
+	cr_assert_eq(guest.exit.reason, CXVM_EXIT_STOPPED);
+}
+
+Test(life_cycle, two_machines_in_one_process, LIMIT)
+{
+	static struct guest first = {.name = "spin"},
+			    second = {.name = "smp", .cmdline = "cpus=2", .vcpus = 2};
+
+	guest_start(&first);
+	guest_must_pass(&second);
+	cr_assert_eq(cxvm_stop(first.vm), 0);
+	guest_wait(&first);
+	cr_assert_eq(first.exit.reason, CXVM_EXIT_STOPPED);
+}
