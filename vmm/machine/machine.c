@@ -113,6 +113,15 @@ static void thread_stopped(void *opaque, uint32_t index, enum vcpu_stop reason, 
 		     "%s", detail);
 }
 
+static int thread_started(void *opaque, uint32_t index)
+{
+	struct machine *machine = opaque;
+	int result;
+
+	result = machine_set_affinity(machine, index);
+	return result ? result : seccomp_filters_arm(&machine->filters, THREAD_VCPU);
+}
+
 static bool thread_memory_fault(void *opaque, uint32_t index, uint64_t gpa)
 {
 	(void)index;
@@ -123,6 +132,7 @@ static int create_vcpus(struct machine *machine)
 {
 	const struct vcpu_callbacks callbacks = {
 		.opaque = machine,
+		.thread_started = thread_started,
 		.stopped = thread_stopped,
 		.memory_fault = thread_memory_fault,
 	};
@@ -310,6 +320,7 @@ void machine_destroy(struct machine *machine)
 	kvm_vm_close(&machine->vm);
 	if (machine->control_fd >= 0)
 		close(machine->control_fd);
+	seccomp_filters_destroy(&machine->filters);
 	pthread_mutex_destroy(&machine->exit_lock);
 	pthread_mutex_destroy(&machine->lock);
 	free(machine);

@@ -21,6 +21,7 @@
 #include "vmm/core/kvm.h"
 #include "vmm/machine/layout.h"
 #include "vmm/machine/machine.h"
+#include "vmm/machine/seccomp.h"
 #include "vmm/machine/vcpu.h"
 
 /* blk, net, vsock, console, rng, balloon */
@@ -71,6 +72,7 @@ struct machine {
 	size_t accelerator_count;
 
 	struct boot_kernel kernel;
+	struct seccomp_filters filters;
 
 	/* Life cycle. */
 	pthread_mutex_t lock; /* phase changes */
@@ -90,6 +92,9 @@ void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_
 
 /* memory.c: the RAM blocks of the layout, split over the NUMA nodes. */
 int machine_add_ram(struct machine *machine);
+
+/* affinity.c: bind the calling vCPU thread as the configuration says. */
+int machine_set_affinity(struct machine *machine, uint32_t vcpu);
 
 /* firmware.c: kernel, initramfs, ACPI tables, memory map, boot parameters into guest RAM. */
 int machine_load_payload(struct machine *machine);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "vmm/machine/machine_internal.h"
@@ -96,32 +98,72 @@ static int enter(struct machine *machine, enum machine_phase from, enum machine_
 	return result;
 }
 
-int machine_run(struct machine *machine, struct cxvm_exit *result)
+/*
+ * The event loop has a thread of its own, so that the caller's thread keeps its signals and gets no
+ * filter that would outlive the machine.
+ */
+static void *io_thread(void *opaque)
 {
-	size_t size = result->size;
+	struct machine *machine = opaque;
 	int error;
 
-	error = event_loop_add(machine->loop, machine->control_fd, EPOLLIN, serve_control, machine,
-			       &machine->control_source);
-	if (!error)
-		error = vcpu_set_start(machine->vcpus);
+	prctl(PR_SET_NAME, "cxvm-io");
+	error = seccomp_filters_arm(&machine->filters, THREAD_IO);
 	if (error)
-		return error;
-	error = enter(machine, MACHINE_READY, MACHINE_RUNNING);
-	if (error)
-		return error;
-	error = event_loop_run(machine->loop);
+		machine_exit(machine, CXVM_EXIT_VMM_FAULT, 0, "cannot arm seccomp: %s",
+			     strerror(-error));
+	else
+		error = event_loop_run(machine->loop);
 	if (error)
 		machine_exit(machine, CXVM_EXIT_VMM_FAULT, 0, "the event loop failed: %s",
 			     strerror(-error));
+	return NULL;
+}
+
+static int start_io_thread(struct machine *machine, pthread_t *thread)
+{
+	pthread_attr_t attributes;
+	sigset_t all;
+	int error;
+
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setsigmask_np(&attributes, &all);
+	error = pthread_create(thread, &attributes, io_thread, machine);
+	pthread_attr_destroy(&attributes);
+	return -error;
+}
+
+int machine_run(struct machine *machine, struct cxvm_exit *result)
+{
+	size_t size = result->size;
+	pthread_t thread;
+	int error;
+
+	error = seccomp_filters_create(&machine->filters, machine->config->platform.seccomp,
+				       machine->logger);
+	if (!error)
+		error = event_loop_add(machine->loop, machine->control_fd, EPOLLIN, serve_control,
+				       machine, &machine->control_source);
+	if (!error)
+		error = start_io_thread(machine, &thread);
+	if (error)
+		return error;
+	error = enter(machine, MACHINE_READY, MACHINE_RUNNING);
+	if (!error)
+		error = vcpu_set_start(machine->vcpus);
+	if (error)
+		event_loop_stop(machine->loop);
+	pthread_join(thread, NULL);
 
 	pthread_mutex_lock(&machine->lock);
 	machine->phase = MACHINE_ENDED;
+	/* A pause may have left them parked; stopping releases them. */
 	vcpu_set_stop(machine->vcpus);
 	pthread_mutex_unlock(&machine->lock);
 	*result = machine->exit;
 	result->size = size;
-	return 0;
+	return error;
 }
 
 int machine_pause(struct machine *machine)
