@@ -136,11 +136,9 @@ static int create_vcpus(struct machine *machine)
 		.stopped = thread_stopped,
 		.memory_fault = thread_memory_fault,
 	};
-	bool pit;
 	int result;
 
-	pit = !cpu_cpuid_has_hypervisor(machine->cpuid);
-	result = cpu_setup_vm(&machine->vm, pit, machine->logger);
+	result = cpu_setup_vm(&machine->vm, machine->logger);
 	if (result)
 		return result;
 	return vcpu_set_create(&machine->vcpus, &machine->vm, &machine->topology, &machine->mmio,

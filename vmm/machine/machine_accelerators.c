@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/cxl/cxl_host_bridge.h"
+#include "devices/cxl/cxl_root_port.h"
 #include "devices/pci/pci_root_port.h"
 #include "guest-fw/acpi.h"
 #include "vmm/machine/machine_internal.h"
@@ -19,9 +21,12 @@ struct accelerator {
 	bool cxl;
 	size_t cxl_index; /* among the CXL devices: window, CHBS, host bridge */
 	char port_name[48];
-	struct pci_bus *root_bus; /* CXL: of its host bridge; else bus 0 */
-	struct pci_root_port port;
-	bool port_added;
+	char bridge_name[48];
+	struct pci_bus *root_bus;           /* CXL: of its host bridge; else bus 0 */
+	struct cxl_host_bridge host_bridge; /* CXL only */
+	struct cxl_root_port cxl_port;      /* CXL only */
+	struct pci_root_port plain_port;    /* else */
+	struct pci_root_port *port;         /* the one of the two that was added, or NULL */
 };
 
 unsigned int machine_accelerator_bus(size_t index)
@@ -117,36 +122,67 @@ size_t machine_layout_accelerators(const struct machine *machine, struct layout_
 	return count;
 }
 
-static int plug_one(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accelerator,
+			     uint16_t slot)
 {
 	const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
-	struct passthrough_place place = {.devfn = 0};
 	unsigned int bus = machine_accelerator_bus(accelerator->cxl_index);
+	int result;
+
+	snprintf(accelerator->bridge_name, sizeof(accelerator->bridge_name),
+		 "CXL host bridge of %s", passthrough_id(accelerator->device));
+	result = cxl_host_bridge_init(&accelerator->host_bridge, &machine->mmio,
+				      accelerator->bridge_name,
+				      machine->layout.chbs[accelerator->cxl_index]);
+	if (!result)
+		result = pci_root_add_host_bridge(machine->pci, (uint8_t)bus,
+						  (uint8_t)(bus + CXL_BUSES_PER_HOST - 1),
+						  &accelerator->root_bus);
+	if (result)
+		return result;
+	machine->bridge_count++;
+	result = cxl_root_port_init(&accelerator->cxl_port, machine->pci, accelerator->port_name,
+				    slot, facts->cache_capable);
+	if (!result)
+		result = cxl_root_port_add(&accelerator->cxl_port, accelerator->root_bus, -1);
+	if (!result)
+		accelerator->port = &accelerator->cxl_port.port;
+	return result;
+}
+
+static int add_plain_port(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+{
+	int result;
+
+	accelerator->root_bus = machine->root_bus;
+	result = pci_root_port_init(&accelerator->plain_port, machine->pci, accelerator->port_name,
+				    slot);
+	if (!result)
+		result = pci_root_port_add(&accelerator->plain_port, accelerator->root_bus, -1);
+	if (!result)
+		accelerator->port = &accelerator->plain_port;
+	return result;
+}
+
+static int plug_one(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+{
+	struct passthrough_place place = {.devfn = 0};
 	int result;
 
 	snprintf(accelerator->port_name, sizeof(accelerator->port_name), "root port of %s",
 		 passthrough_id(accelerator->device));
-	accelerator->root_bus = machine->root_bus;
-	if (accelerator->cxl) {
-		result = pci_root_add_host_bridge(machine->pci, (uint8_t)bus,
-						  (uint8_t)(bus + CXL_BUSES_PER_HOST - 1),
-						  &accelerator->root_bus);
-		if (result)
-			return result;
-		machine->bridge_count++;
-		place.window_base = machine->layout.window[accelerator->cxl_index];
-		place.window_size = facts->window_size;
-	}
-	result = pci_root_port_init(&accelerator->port, machine->pci, accelerator->port_name, slot);
-	if (!result)
-		result = pci_root_port_add(&accelerator->port, accelerator->root_bus, -1);
+	result = accelerator->cxl ? add_cxl_hierarchy(machine, accelerator, slot)
+				  : add_plain_port(machine, accelerator, slot);
 	if (result) {
 		log_error(machine->logger, accelerator->port_name, "cannot be added: %s",
 			  strerror(-result));
 		return result;
 	}
-	accelerator->port_added = true;
-	place.bus = accelerator->port.secondary;
+	if (accelerator->cxl) {
+		place.window_base = machine->layout.window[accelerator->cxl_index];
+		place.window_size = passthrough_get_facts(accelerator->device)->window_size;
+	}
+	place.bus = accelerator->port->secondary;
 	return passthrough_plug(accelerator->device, &place);
 }
 
@@ -165,9 +201,11 @@ void machine_remove_devices(struct machine *machine)
 		struct accelerator *accelerator = &machine->accelerators[i];
 
 		passthrough_detach(accelerator->device);
-		if (accelerator->port_added)
-			pci_bus_remove(&accelerator->port.device);
-		pci_root_port_destroy(&accelerator->port);
+		if (accelerator->port)
+			pci_bus_remove(&accelerator->port->device);
+		cxl_root_port_destroy(&accelerator->cxl_port);
+		pci_root_port_destroy(&accelerator->plain_port);
+		cxl_host_bridge_destroy(&accelerator->host_bridge);
 	}
 	free(machine->accelerators);
 	machine->accelerators = NULL;

@@ -71,9 +71,8 @@ uint32_t cpu_cpuid_phys_bits(const struct cpu_cpuid *cpuid);
 /* Whether the guest will see a hypervisor (CPUID 1, ECX bit 31) and so kvmclock. Pure. */
 bool cpu_cpuid_has_hypervisor(const struct cpu_cpuid *cpuid);
 
-/* vCPU-independent KVM set-up, before the first vCPU: TSS and identity map addresses, irqchip, and
- * the PIT when asked. */
-int cpu_setup_vm(const struct kvm_vm *vm, bool pit, const struct logger *logger);
+/* vCPU-independent KVM set-up, before the first vCPU: TSS and identity map addresses, irqchip. */
+int cpu_setup_vm(const struct kvm_vm *vm, const struct logger *logger);
 
 /* CPUID and MSRs of one vCPU. Returns 0 or -errno, logged. */
 int cpu_setup_vcpu(const struct kvm_vm *vm, int vcpu_fd, const struct cpu_cpuid *cpuid,

@@ -42,10 +42,9 @@ int cpu_cpuid_supported(const struct kvm_vm *vm, struct cpu_cpuid *cpuid)
 	return result < 0 ? result : 0;
 }
 
-int cpu_setup_vm(const struct kvm_vm *vm, bool pit, const struct logger *logger)
+int cpu_setup_vm(const struct kvm_vm *vm, const struct logger *logger)
 {
 	uint64_t identity_map = X86_KVM_IDENTITY_MAP;
-	struct kvm_pit_config pit_config = {.flags = KVM_PIT_SPEAKER_DUMMY};
 	int result;
 
 	/* Both matter only to Intel CPUs without unrestricted guest; other KVMs accept and ignore
@@ -59,11 +58,6 @@ int cpu_setup_vm(const struct kvm_vm *vm, bool pit, const struct logger *logger)
 	if (result < 0)
 		return result;
 	result = vcpu_ioctl(vm, vm->fd, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", logger);
-	if (result < 0 || !pit)
-		return result < 0 ? result : 0;
-	/* Without the hypervisor bit Linux does not look for kvmclock and calibrates the TSC
-	 * against the PIT. */
-	result = vcpu_ioctl(vm, vm->fd, KVM_CREATE_PIT2, &pit_config, "KVM_CREATE_PIT2", logger);
 	return result < 0 ? result : 0;
 }
 
