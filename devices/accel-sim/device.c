@@ -455,6 +455,19 @@ static int sim_device_bounds(const struct sim_device *device, uint32_t region, u
 	return -EINVAL;
 }
 
+/* PCIe 7.5.1.1.4: Interrupt Status, bit 3 of the status register, shows the level as it is now. */
+static int sim_device_read_config(struct sim_device *device, uint64_t offset, uint32_t size,
+				  void *data)
+{
+	const uint32_t status = 0x06;
+	uint16_t value = sim_config_get16(&device->config, status) & (uint16_t)~0x8u;
+
+	if (sim_irqs_level(&device->irqs))
+		value |= 0x8;
+	sim_config_set16(&device->config, status, value);
+	return sim_config_read(&device->config, offset, size, data);
+}
+
 int sim_device_read(struct sim_device *device, uint32_t region, uint64_t offset, uint32_t size,
 		    void *data)
 {
@@ -474,7 +487,7 @@ int sim_device_read(struct sim_device *device, uint32_t region, uint64_t offset,
 	if (device->link_down)
 		memset(data, 0xff, size);
 	else if (region == SIM_REGION_CONFIG)
-		result = sim_config_read(&device->config, offset, size, data);
+		result = sim_device_read_config(device, offset, size, data);
 	else if (region < SIM_BAR_COUNT)
 		result = sim_device_read_bar(device, region, offset, size, data);
 	else
@@ -519,6 +532,9 @@ int sim_device_write(struct sim_device *device, uint32_t region, uint64_t offset
 		result = sim_device_write_bar(device, region, offset, size, data);
 	} else if (region == SIM_REGION_CONFIG) {
 		result = sim_config_write(&device->config, offset, size, data, &actions);
+		/* command register, Interrupt Disable */
+		sim_irqs_disable_intx(&device->irqs,
+				      sim_config_get16(&device->config, 0x04) & 0x0400);
 		sim_device_config_actions(device, actions);
 	} else {
 		result = sim_device_memory(device, offset, size, NULL, data);

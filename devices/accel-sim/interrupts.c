@@ -91,7 +91,7 @@ static void sim_irqs_drive(struct sim_irqs *irqs)
 {
 	struct sim_irq_vector *intx = &irqs->vectors[SIM_IRQ_INTX][0];
 
-	if (!irqs->level || irqs->masked || intx->eventfd < 0)
+	if (!irqs->level || irqs->disabled || irqs->masked || intx->eventfd < 0)
 		return;
 	irqs->masked = true;
 	sim_irqs_signal(irqs, intx);
@@ -134,6 +134,24 @@ void sim_irqs_set_level(struct sim_irqs *irqs, bool level)
 	pthread_mutex_unlock(&irqs->lock);
 }
 
+void sim_irqs_disable_intx(struct sim_irqs *irqs, bool disabled)
+{
+	pthread_mutex_lock(&irqs->lock);
+	irqs->disabled = disabled;
+	sim_irqs_drive(irqs);
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+bool sim_irqs_level(struct sim_irqs *irqs)
+{
+	bool level;
+
+	pthread_mutex_lock(&irqs->lock);
+	level = irqs->level;
+	pthread_mutex_unlock(&irqs->lock);
+	return level;
+}
+
 void sim_irqs_trigger(struct sim_irqs *irqs, uint32_t index, uint32_t vector)
 {
 	pthread_mutex_lock(&irqs->lock);
@@ -170,6 +188,7 @@ void sim_irqs_reset(struct sim_irqs *irqs)
 {
 	pthread_mutex_lock(&irqs->lock);
 	irqs->level = false;
+	irqs->disabled = false;
 	irqs->masked = false;
 	for (uint32_t i = 0; i < irqs->count[SIM_IRQ_MSIX]; i++)
 		irqs->vectors[SIM_IRQ_MSIX][i].pending = false;

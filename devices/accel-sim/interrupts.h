@@ -32,6 +32,7 @@ struct sim_irqs {
 	struct sim_irq_vector *vectors[SIM_IRQ_INDICES];
 	/* INTx, VFIO_IRQ_INFO_AUTOMASKED: masked by each signal until the client unmasks it */
 	bool level;
+	bool disabled; /* PCI command register, Interrupt Disable */
 	bool masked;
 	int unmask_eventfd;
 	/* faults and counters */
@@ -70,6 +71,15 @@ void sim_irqs_raise(struct sim_irqs *irqs, uint32_t vector);
 
 /* sim_irqs_set_level() - drive INTx; used only while neither MSI-X nor MSI is attached. */
 void sim_irqs_set_level(struct sim_irqs *irqs, bool level);
+
+/*
+ * sim_irqs_disable_intx() - follow Interrupt Disable of the PCI command register; a level that is
+ * still high asserts again when it is cleared.
+ */
+void sim_irqs_disable_intx(struct sim_irqs *irqs, bool disabled);
+
+/* sim_irqs_level() - Interrupt Status of the PCI status register: high even while disabled. */
+bool sim_irqs_level(struct sim_irqs *irqs);
 
 /* sim_irqs_trigger() - signal one vector of one index now (spurious when nobody asked). */
 void sim_irqs_trigger(struct sim_irqs *irqs, uint32_t index, uint32_t vector);
