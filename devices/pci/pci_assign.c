@@ -284,12 +284,13 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 		return error;
 	error = pci_plan_place(list.requests, list.count, window, &failed);
 	if (error) {
-		log_error(options->logger, bus->devices[failed / 8]->name,
-			  "%s %zu does not fit the %s window of %#llx bytes at %#llx: make the "
-			  "window larger or attach fewer devices",
-			  failed % 8 == PCI_TAG_BRIDGE ? "bridge window" : "BAR", failed % 8,
-			  pci_space_names[space], (unsigned long long)window->size,
-			  (unsigned long long)window->base);
+		log_message(options->logger, space == PCI_SPACE_IO ? CXVM_LOG_INFO : CXVM_LOG_ERROR,
+			    bus->devices[failed / 8]->name,
+			    "%s %zu does not fit the %s window of %#llx bytes at %#llx: make the "
+			    "window larger or attach fewer devices",
+			    failed % 8 == PCI_TAG_BRIDGE ? "bridge window" : "BAR", failed % 8,
+			    pci_space_names[space], (unsigned long long)window->size,
+			    (unsigned long long)window->base);
 		goto free_list;
 	}
 	/* A bridge with nothing behind it in this space is not in the list: close it first. */
@@ -348,6 +349,18 @@ static int pci_number_buses(struct pci_bus *bus, unsigned int depth, uint8_t lim
 	return 0;
 }
 
+/* PCIe 1.3.2.2: functions must work without their I/O BARs, so a lack of ports is no failure. */
+static void pci_give_up_io(struct pci_bus *bus)
+{
+	log_warning(bus->root->options.logger, "pci",
+		    "I/O BARs behind bus %u stay without ports: the window is too small",
+		    pci_bus_number(bus));
+	for (unsigned int devfn = 0; devfn < 256; devfn++)
+		if (bus->devices[devfn] && pci_bridge_secondary(bus->devices[devfn]))
+			pci_bridge_set_window(bus->devices[devfn], PCI_SPACE_IO,
+					      &(struct pci_window){0});
+}
+
 int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *windows)
 {
 	struct pci_host_windows given = *windows;
@@ -367,6 +380,10 @@ int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *win
 				.size = given.memory_32.base + given.memory_32.size - end,
 			};
 		error = pci_assign_space(bus, space, 0, &window, &end);
+		if (error == -ENOSPC && space == PCI_SPACE_IO) {
+			pci_give_up_io(bus);
+			error = 0;
+		}
 	}
 	if (!error) {
 		bus->windows = given;

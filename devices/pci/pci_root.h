@@ -69,8 +69,8 @@ int pci_bus_required(struct pci_bus *bus, struct pci_host_windows *required);
  * windows and BARs inside
  * @windows, leave PCI_COMMAND decoding off (the operating system turns it on). Before the first
  * KVM_RUN, and again after pci_root_reset(). When memory_64.size is 0, 64-bit BARs go to memory_32.
- * From then on BARs outside @windows are refused. Returns 0, -ENOMEM, -EOVERFLOW or -ENOSPC, naming
- * the device and the window that was too small in the log.
+ * From then on BARs outside @windows are refused. A lack of I/O ports is a warning. Returns 0,
+ * -ENOMEM, -EOVERFLOW or -ENOSPC, naming the device and the window that was too small in the log.
  */
 int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *windows);
 

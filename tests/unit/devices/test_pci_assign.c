@@ -322,6 +322,22 @@ Test(pci_assign, exhaustion_names_the_device_and_the_window)
 	cr_assert(strstr(fixture.last_message, "64-bit memory window"));
 }
 
+Test(pci_assign, a_lack_of_ports_is_no_failure)
+{
+	const struct pci_host_windows no_io = {.memory_32 = {GIB(3), MIB(16)}};
+
+	add_port(0, fixture.bus);
+	bar(0, 0, PCI_BAR_IO, false, 32);
+	bar(0, 1, PCI_BAR_MEMORY_32, false, KIB(4));
+	cr_assert_eq(pci_bus_add(ports[0].secondary, &devices[0].device, -1), 0);
+	cr_assert_eq(pci_assign_resources(fixture.bus, &no_io), 0);
+	cr_assert_eq(fixture.warnings, 1);
+	cr_assert_eq(fixture.errors, 0);
+	cr_assert_eq(bar_address(PCI_BDF(1, 0), 0), 0);
+	cr_assert_eq(bar_address(PCI_BDF(1, 0), 1), GIB(3));
+	cr_assert_eq(pci_fixture_read(&fixture, PCI_BDF(0, 8), PCI_IO_BASE, 2), 0x00f0);
+}
+
 Test(pci_assign, bus_numbers_run_out)
 {
 	struct pci_bus *bus;
