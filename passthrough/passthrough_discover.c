@@ -139,6 +139,8 @@ static int discover_information(struct passthrough_device *device)
 		return -ENOMEM;
 	result = device->transport->ops->get_device_info(device->transport, &device->info_image,
 							 &length);
+	if (result == -EPROTO)
+		return discover_refuse(device, "device and region information", "malformed");
 	if (result)
 		return result;
 	if (vfio_info_parse_device(&device->info, device->info_image, length))

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "small_machine.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+{
+	struct small_machine *machine = opaque;
+
+	(void)object;
+	(void)message;
+	machine->errors += level == CXVM_LOG_ERROR;
+	machine->warnings += level == CXVM_LOG_WARNING;
+	if (getenv("SHOW_LOG"))
+		fprintf(stderr, "[%d] %s: %s\n", level, object, message);
+}
+
+static void on_lost(void *opaque, struct passthrough_device *device, const char *reason)
+{
+	struct small_machine *machine = opaque;
+
+	(void)device;
+	(void)reason;
+	machine->lost++;
+}
+
+void small_machine_up(struct small_machine *machine)
+{
+	struct guest_ram_options ram = {.size = 0x4000000, .shared = true, .host_node = -1};
+	struct pci_root_options pci = {.mmio = &machine->mmio,
+				       .ecam_base = 0xe0000000,
+				       .bus_count = 256,
+				       .intx_gsi_base = 16};
+
+	memset(machine, 0, sizeof(*machine));
+	machine->logger = (struct logger){on_log, machine, CXVM_LOG_INFO};
+	cr_assert_eq(bus_init(&machine->mmio, 0), 0);
+	cr_assert_eq(guest_memory_create(&machine->memory, NULL, &machine->logger), 0);
+	cr_assert_eq(guest_memory_add_ram(machine->memory, &ram), 0);
+	cr_assert_eq(irq_router_create(&machine->irq, NULL, &machine->logger), 0);
+	pci.irq = machine->irq;
+	pci.memory = machine->memory;
+	pci.logger = &machine->logger;
+	cr_assert_eq(pci_root_create(&machine->root, &pci), 0);
+}
+
+void small_machine_down(struct small_machine *machine)
+{
+	pci_root_destroy(machine->root);
+	irq_router_destroy(machine->irq);
+	guest_memory_destroy(machine->memory);
+	bus_destroy(&machine->mmio);
+}
+
+int small_machine_connect(struct small_machine *machine, const char *socket, unsigned int index,
+			  struct passthrough_device **device)
+{
+	static const char *const names[] = {"gpu0", "gpu1", "gpu2", "gpu3",
+					    "gpu4", "gpu5", "gpu6", "gpu7"};
+	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
+	struct passthrough_environment environment = {.logger = &machine->logger,
+						      .memory = machine->memory,
+						      .irq = machine->irq,
+						      .mmio = &machine->mmio,
+						      .lost = on_lost,
+						      .opaque = machine};
+
+	options.id = names[index];
+	options.vfio_user_socket = socket;
+	options.timeout_ms = 500;
+	return passthrough_connect(&options, &environment, device);
+}
+
+uint64_t small_machine_window(unsigned int index)
+{
+	return 0x1000000000ull + index * 0x20000000000ull;
+}
+
+int small_machine_plug(struct small_machine *machine, struct passthrough_device *device,
+		       unsigned int index)
+{
+	struct passthrough_place place = {
+		.devfn = 0,
+		.window_base = small_machine_window(index),
+		.window_size = passthrough_get_facts(device)->window_size,
+	};
+	uint8_t first = (uint8_t)(0x80 + 2 * index);
+
+	cr_assert_eq(pci_root_add_host_bridge(machine->root, first, first + 1, &place.bus), 0);
+	return passthrough_plug(device, &place);
+}
+
+static uint64_t config_address(unsigned int index, uint32_t offset)
+{
+	return (0x80ull + 2 * index) << 20 | offset;
+}
+
+uint32_t small_machine_config_read(struct small_machine *machine, unsigned int index,
+				   uint32_t offset, unsigned int size)
+{
+	return (uint32_t)pci_ecam_read(machine->root, config_address(index, offset), size);
+}
+
+void small_machine_config_write(struct small_machine *machine, unsigned int index, uint32_t offset,
+				uint32_t value, unsigned int size)
+{
+	pci_ecam_write(machine->root, config_address(index, offset), value, size);
+}
+
+void small_machine_place(struct small_machine *machine, unsigned int index,
+			 struct passthrough_device *device)
+{
+	const struct pci_device *pci = passthrough_pci_device(device);
+
+	for (unsigned int bar = 0; bar < PCI_BAR_COUNT; bar++) {
+		uint32_t at = PCI_BASE_ADDRESS_0 + 4 * bar;
+
+		if (pci->bars[bar].kind == PCI_BAR_MEMORY_64) {
+			small_machine_config_write(machine, index, at, 0, 4);
+			small_machine_config_write(machine, index, at + 4,
+						   0x100000 + index * 0x1000 + bar * 0x10, 4);
+		} else if (pci->bars[bar].kind == PCI_BAR_MEMORY_32) {
+			small_machine_config_write(
+				machine, index, at,
+				0x80000000u + index * 0x8000000u + bar * 0x1000000u, 4);
+		}
+	}
+	small_machine_config_write(machine, index, PCI_COMMAND,
+				   PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+}
+
+uint64_t small_machine_read(struct small_machine *machine, uint64_t address, unsigned int size)
+{
+	uint64_t value = 0;
+
+	bus_read(&machine->mmio, address, &value, size);
+	return value;
+}
+
+void small_machine_write(struct small_machine *machine, uint64_t address, uint64_t value,
+			 unsigned int size)
+{
+	bus_write(&machine->mmio, address, &value, size);
+}

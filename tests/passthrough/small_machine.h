@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_PASSTHROUGH_SMALL_MACHINE_H
+#define TESTS_PASSTHROUGH_SMALL_MACHINE_H
+
+#include "passthrough/passthrough.h"
+
+/* The parts of a machine that passed-through devices live on, without KVM and without vCPUs. */
+struct small_machine {
+	struct bus mmio;
+	struct guest_memory *memory;
+	struct irq_router *irq;
+	struct pci_root *root;
+	struct logger logger;
+	unsigned int errors; /* messages of level error */
+	unsigned int warnings;
+	unsigned int lost;
+};
+
+void small_machine_up(struct small_machine *machine);
+void small_machine_down(struct small_machine *machine);
+
+/* Connect to the server at @socket and plug the device into a host bridge of its own at bus
+ * 0x80 + 2 * @index, window at 64 GiB + index TiB... Returns what connect or plug returned. */
+int small_machine_connect(struct small_machine *machine, const char *socket, unsigned int index,
+			  struct passthrough_device **device);
+int small_machine_plug(struct small_machine *machine, struct passthrough_device *device,
+		       unsigned int index);
+uint64_t small_machine_window(unsigned int index);
+
+uint32_t small_machine_config_read(struct small_machine *machine, unsigned int index,
+				   uint32_t offset, unsigned int size);
+void small_machine_config_write(struct small_machine *machine, unsigned int index, uint32_t offset,
+				uint32_t value, unsigned int size);
+/* Place all memory BARs and enable decoding and bus mastering. */
+void small_machine_place(struct small_machine *machine, unsigned int index,
+			 struct passthrough_device *device);
+uint64_t small_machine_read(struct small_machine *machine, uint64_t address, unsigned int size);
+void small_machine_write(struct small_machine *machine, uint64_t address, uint64_t value,
+			 unsigned int size);
+
+#endif

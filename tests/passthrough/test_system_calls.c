@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "small_machine.h"
+#include "system_calls.h"
+#include "tests/sim/sim-protocol/client.h"
+
+struct run {
+	struct sim_process *sims;
+	unsigned int devices;
+	bool committed;
+	int result;
+};
+
+static uint64_t component_base;
+
+static void find_component(void *opaque, const struct passthrough_segment *segment)
+{
+	(void)opaque;
+	if (segment->kind == PASSTHROUGH_SEGMENT_COMPONENT)
+		component_base = segment->gpa;
+}
+
+static uint64_t hdm_base(struct small_machine *machine)
+{
+	for (uint32_t i = 1; i < 8; i++) {
+		uint32_t entry =
+			(uint32_t)small_machine_read(machine, component_base + 0x1000 + 4 * i, 4);
+
+		if ((entry & 0xffff) == 5)
+			return component_base + 0x1000 + (entry >> 20);
+	}
+	return 0;
+}
+
+/* Marks: 0 before each attach, 1 after it, ... */
+static void attach_all(void *opaque)
+{
+	struct run *run = opaque;
+	struct passthrough_device *devices[8];
+	struct small_machine machine;
+
+	small_machine_up(&machine);
+	for (unsigned int i = 0; i < run->devices; i++) {
+		system_calls_mark();
+		if (small_machine_connect(&machine, run->sims[i].socket, i, &devices[i]) ||
+		    small_machine_plug(&machine, devices[i], i))
+			_exit(1);
+	}
+	system_calls_mark();
+	_exit(0);
+}
+
+static unsigned int spawn(struct sim_process *sims, unsigned int count, const char *dpa,
+			  const char *last)
+{
+	const char *arguments[] = {"--topology", "C", "--dpa", dpa, last, NULL};
+
+	for (unsigned int i = 0; i < count; i++)
+		sim_spawn(&sims[i], arguments);
+	return count;
+}
+
+Test(system_calls, attach_of_one_and_of_the_eighth, .timeout = 60)
+{
+	unsigned int counts[SYSTEM_CALLS_MARKS];
+	struct sim_process sims[8];
+	struct run run = {.sims = sims, .devices = spawn(sims, 8, "1T", NULL)};
+	int status = system_calls_run(attach_all, &run, counts);
+
+	if (status == -1 || status == 125)
+		cr_skip("ptrace is not allowed here");
+	cr_assert_eq(status, 0);
+	/* Two DMA maps (RAM and DPA) of two calls each are not counted by the budget of 60. */
+	for (unsigned int i = 0; i < 8; i++)
+		cr_expect_leq(counts[i], 60u + 4, "device %u: %u system calls", i, counts[i]);
+	cr_log_info("attach: %u system calls, the 8th %u", counts[1], counts[7]);
+	for (unsigned int i = 0; i < 8; i++)
+		sim_finish(&sims[i]);
+}
+
+static void commit(void *opaque)
+{
+	struct run *run = opaque;
+	struct passthrough_device *device;
+	struct small_machine machine;
+	uint64_t hdm;
+
+	small_machine_up(&machine);
+	if (small_machine_connect(&machine, run->sims[0].socket, 0, &device) ||
+	    small_machine_plug(&machine, device, 0))
+		_exit(1);
+	small_machine_place(&machine, 0, device);
+	passthrough_visit_segments(device, find_component, NULL);
+	system_calls_mark(); /* 0: component registers */
+	for (int i = 0; i < 1000; i++)
+		small_machine_read(&machine, component_base + 0x1000, 4);
+	hdm = hdm_base(&machine);
+	small_machine_write(&machine, hdm + 4, 2, 4);
+	small_machine_write(&machine, hdm + 0x10, (uint32_t)small_machine_window(0), 4);
+	small_machine_write(&machine, hdm + 0x14, small_machine_window(0) >> 32, 4);
+	small_machine_write(&machine, hdm + 0x18, (uint32_t)passthrough_get_facts(device)->dpa_size,
+			    4);
+	small_machine_write(&machine, hdm + 0x1c, passthrough_get_facts(device)->dpa_size >> 32, 4);
+	system_calls_mark(); /* 1: commit */
+	small_machine_write(&machine, hdm + 0x20, 0x200, 4);
+	system_calls_mark();
+	_exit((small_machine_read(&machine, hdm + 0x20, 4) & 0xc00) == 0x400 ? 0 : 2);
+}
+
+Test(system_calls, component_registers_and_commit, .timeout = 60)
+{
+	static const char *const sizes[] = {"256M", "1T"};
+
+	for (int i = 0; i < 2; i++) {
+		unsigned int counts[SYSTEM_CALLS_MARKS];
+		struct sim_process sim;
+		struct run run = {.sims = &sim,
+				  .devices = spawn(&sim, 1, sizes[i], "--uncommitted")};
+		int status = system_calls_run(commit, &run, counts);
+
+		if (status == -1 || status == 125)
+			cr_skip("ptrace is not allowed here");
+		cr_assert_eq(status, 0, "%s: %d", sizes[i], status);
+		cr_expect_eq(counts[0], 0u, "component registers cost %u system calls", counts[0]);
+		/* The memory slot is the third one, which needs a VM. */
+		cr_expect_leq(counts[1], 2u, "%s: commit costs %u", sizes[i], counts[1]);
+		sim_finish(&sim);
+	}
+}
