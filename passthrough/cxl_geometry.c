@@ -122,7 +122,7 @@ int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
 	*why = NULL;
 	if (region_size < 0x20)
 		return cxl_refuse(why, "the component register region is too small");
-	result = read(opaque, offsets, values, region_size > VFIO_CXL_CACHEMEM_OFFSET ? 2 : 1);
+	result = read(opaque, offsets, values, region_size >= VFIO_CXL_CACHEMEM_OFFSET + 4 ? 2 : 1);
 	if (result)
 		return result;
 	geometry->origin = cxl_region_origin(values[0], values[1]);

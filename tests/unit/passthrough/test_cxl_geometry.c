@@ -124,6 +124,8 @@ Test(cxl_geometry, refused)
 	cr_expect_eq(discover(), -EPROTO, "pointer outside");
 	block_size = 0x1c;
 	cr_expect_eq(discover(), -EPROTO, "tiny region");
+	block_size = 0x1002;
+	discover(); /* found by fuzzing: the probe at 0x1000 must stay inside */
 }
 
 Test(cxl_geometry, read_errors_are_passed_on)
