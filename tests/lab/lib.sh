@@ -78,7 +78,7 @@ lab_initrd() {
 declare -A vm_pid=() vm_status=() vm_started=()
 
 # vm_start TAG COMMAND...: starts a VMM in the background. The command must send the guest's console to its standard output
-# (cxvm: --serial stdio or the default) or to TAG.console by itself.
+# (cxvm: --serial tty) or to TAG.console by itself.
 vm_start() {
     local tag=$1
     shift
@@ -118,7 +118,7 @@ vm_command() {
     append="console=ttyS0 quiet panic=-1 mitigations=off $append"
     case $LAB_VMM in
         cxvm) vm_argv=(cxvm run --kernel "$(lab_kernel "$kernel" "$format")" --initrd "$initrd" --cmdline "$append"
-            --cpus "$cpus" --memory "size=$memory" "$@") ;;
+            --cpus "$cpus" --memory "size=$memory" --serial tty "$@") ;;
         qemu-*)
             vm_argv=(qemu-system-x86_64 -M "${LAB_VMM#qemu-}" -accel kvm -cpu host -smp "$cpus" -m "$memory" -nodefaults
                 -display none -no-reboot -serial stdio -kernel "$(lab_kernel "$kernel" "$format")" -initrd "$initrd"

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +44,9 @@ static const char usage[] =
 	"CRC-32\n"
 	"labtool vsock-send CID PORT BYTES   the same two over AF_VSOCK\n"
 	"labtool vsock-receive PORT\n"
+	"labtool unix-send PATH BYTES [PORT] the same over a UNIX socket; with PORT after CONNECT "
+	"PORT\n"
+	"labtool unix-receive PATH\n"
 	"labtool power-button                waits for the power key on any input device\n"
 	"Prints \"labtool: COMMAND ok ...\" and returns 0, or \"labtool: COMMAND failed: ...\" and "
 	"returns 1.\n";
@@ -295,6 +299,53 @@ static int vsock_receive(unsigned int port)
 	return fd < 0 ? fail("accept: %s", strerror(errno)) : stream_receive(fd);
 }
 
+static int unix_address(const char *path, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address->sun_path))
+		return fail("%s is too long for a socket", path);
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+/* With a port: the host's side of a vsock device as Firecracker and cloud-hypervisor have it,
+ * "CONNECT port", "OK port". */
+static int unix_send(const char *path, uint64_t bytes, const char *port)
+{
+	struct sockaddr_un address;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char answer[64] = "";
+
+	if (unix_address(path, &address) != 0)
+		return 1;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return fail("%s: %s", path, strerror(errno));
+	if (port) {
+		dprintf(fd, "CONNECT %s\n", port);
+		for (size_t i = 0; i + 1 < sizeof(answer); i++)
+			if (recv(fd, answer + i, 1, 0) != 1 || answer[i] == '\n')
+				break;
+		if (strncmp(answer, "OK ", 3) != 0)
+			return fail("answer to CONNECT %s: '%s'", port, answer);
+	}
+	return stream_send(fd, bytes);
+}
+
+static int unix_receive(const char *path)
+{
+	struct sockaddr_un address;
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	if (unix_address(path, &address) != 0)
+		return 1;
+	unlink(path);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    listen(listener, 4) != 0)
+		return fail("%s: %s", path, strerror(errno));
+	fd = accept_one(listener);
+	return fd < 0 ? fail("accept: %s", strerror(errno)) : stream_receive(fd);
+}
+
 static int power_button(void)
 {
 	struct pollfd inputs[32];
@@ -472,6 +523,10 @@ int main(int argc, char **argv)
 				    (unsigned int)strtoul(argv[3], NULL, 0), bytes);
 	else if (strcmp(command, "vsock-receive") == 0 && argc == 3)
 		result = vsock_receive((unsigned int)strtoul(argv[2], NULL, 0));
+	else if (strcmp(command, "unix-send") == 0 && (argc == 4 || argc == 5))
+		result = unix_send(argv[2], strtoull(argv[3], NULL, 0), argc == 5 ? argv[4] : NULL);
+	else if (strcmp(command, "unix-receive") == 0 && argc == 3)
+		result = unix_receive(argv[2]);
 	else if (strcmp(command, "power-button") == 0)
 		result = power_button();
 	else

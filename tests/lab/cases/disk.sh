@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# virtio-blk: 1 GiB written and read back in the guest and read on the host; data survive fsync and SIGKILL; read-only is read-only.
+# lab: timeout=240
+source "$LAB/lib.sh"
+lab_need_cxvm disk
+lab_scratch || { lab_fail disk "no scratch disk"; exit 0; }
+gib=1073741824
+disk=/scratch/disk.img
+truncate -s $gib $disk
+vm_case disk-write-and-read-1g 90 0 cloud-6.12 pvh 2 512M \
+    "cxvm.test=disk-write,/dev/vda,$gib,1 cxvm.test=disk-read,/dev/vda,$gib,1" --disk path=$disk
+grep -a '^labtool' disk-write-and-read-1g.console
+lab_check disk-host-sees-the-data labtool disk-read $disk $gib 1
+
+vm_command cloud-6.12 pvh 1 512M "cxvm.test=disk-write,/dev/vda,268435456,2 cxvm.test=ticks,100" --disk path=$disk
+vm_start disk-killed "${vm_argv[@]}"
+if vm_wait_text disk-killed '^TEST-PASS disk-write' 60; then
+    vm_kill disk-killed
+    vm_wait_exit disk-killed 5
+    lab_equal disk-killed-status 137 "${vm_status[disk-killed]}"
+    lab_check disk-survives-sync-and-kill labtool disk-read $disk 268435456 2
+else
+    vm_kill disk-killed
+    lab_fail disk-survives-sync-and-kill "the guest did not write: $(tail -n 1 disk-killed.console)"
+fi
+
+vm_case disk-read-only 60 0 cloud-7 bzImage 1 512M "cxvm.test=disk-is-read-only,/dev/vda cxvm.test=disk-read,/dev/vda,67108864,2" \
+    --disk path=$disk,readonly=on
+rm -f $disk
