@@ -66,8 +66,7 @@ static void configure(struct guest *guest)
 	struct cxvm_memory memory = {.size = sizeof(memory)};
 	struct cxvm_payload payload = {.size = sizeof(payload), .cmdline = guest->cmdline};
 	struct cxvm_console serial = {.size = sizeof(serial), .mode = CXVM_CONSOLE_FILE};
-	struct cxvm_platform platform = {
-		.size = sizeof(platform), .debug_exit = CXVM_ON, .seccomp = CXVM_SECCOMP_OFF};
+	struct cxvm_platform platform = {.size = sizeof(platform), .debug_exit = CXVM_ON};
 	char kernel[512];
 
 	snprintf(kernel, sizeof(kernel), "%s/guest-%s", GUEST_DIR, guest->name);

@@ -72,16 +72,28 @@ void cxvm_destroy(struct cxvm *vm)
 	free(vm);
 }
 
-static void set_state(struct cxvm *vm, enum cxvm_state state)
+static void tell_state(struct cxvm *vm)
 {
 	const uint64_t one = 1;
 	ssize_t written;
 
-	atomic_store(&vm->state, state);
 	if (vm->event_fd >= 0) {
 		written = write(vm->event_fd, &one, sizeof(one));
 		(void)written; /* refuses only when it is readable already */
 	}
+}
+
+static void set_state(struct cxvm *vm, enum cxvm_state state)
+{
+	atomic_store(&vm->state, state);
+	tell_state(vm);
+}
+
+/* Nothing when it is in another state by now: a machine that has stopped stays stopped. */
+static void change_state(struct cxvm *vm, enum cxvm_state from, enum cxvm_state to)
+{
+	if (atomic_compare_exchange_strong(&vm->state, &from, to))
+		tell_state(vm);
 }
 
 int cxvm_set_option(struct cxvm *vm, const char *section_name, const char *text)
@@ -117,10 +129,19 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static void machine_started(void *opaque)
+{
+	change_state(opaque, CXVM_STATE_CREATED, CXVM_STATE_RUNNING);
+}
+
 int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 {
 	struct cxvm_exit ended = {.size = sizeof(ended)};
-	struct machine_options options = {.start_ns = now_ns()};
+	struct machine_options options = {
+		.start_ns = now_ns(),
+		.started = machine_started,
+		.started_opaque = vm,
+	};
 	struct machine *machine;
 	int error;
 
@@ -139,7 +160,6 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 	if (error)
 		return error;
 	atomic_store(&vm->machine, machine);
-	set_state(vm, CXVM_STATE_RUNNING);
 	if (atomic_load(&vm->stop_requested))
 		machine_stop(machine);
 	error = machine_run(machine, &ended);
@@ -167,7 +187,7 @@ int cxvm_pause(struct cxvm *vm)
 	int result = machine ? machine_pause(machine) : -EINVAL;
 
 	if (!result)
-		set_state(vm, CXVM_STATE_PAUSED);
+		change_state(vm, CXVM_STATE_RUNNING, CXVM_STATE_PAUSED);
 	return result;
 }
 
@@ -177,7 +197,7 @@ int cxvm_resume(struct cxvm *vm)
 	int result = machine ? machine_resume(machine) : -EINVAL;
 
 	if (!result)
-		set_state(vm, CXVM_STATE_RUNNING);
+		change_state(vm, CXVM_STATE_PAUSED, CXVM_STATE_RUNNING);
 	return result;
 }
 

@@ -270,6 +270,8 @@ int machine_create(struct machine **result, const struct machine_options *option
 	machine->config = options->config;
 	machine->logger = options->logger;
 	machine->start_ns = options->start_ns;
+	machine->started = options->started;
+	machine->started_opaque = options->started_opaque;
 	machine->vm.kvm_fd = options->kvm_fd;
 	machine->vm.fd = -1;
 	machine->bridge_count = 1;

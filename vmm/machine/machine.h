@@ -19,6 +19,10 @@ struct machine_options {
 	const struct logger *logger;         /* outlives the machine */
 	int kvm_fd;        /* >= 0: used instead of /dev/kvm, owned by the machine */
 	uint64_t start_ns; /* CLOCK_MONOTONIC when the start was asked for: the boot timer's zero */
+	/* May be NULL. The vCPUs run and machine_pause() works from now on; in machine_run()'s
+	 * thread. */
+	void (*started)(void *opaque);
+	void *started_opaque;
 };
 
 /* Returns 0 or -errno as cxvm_run() documents it; the log says why. Nothing is left open after a

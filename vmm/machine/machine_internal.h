@@ -45,6 +45,8 @@ struct machine {
 	const struct machine_config *config;
 	const struct logger *logger;
 	uint64_t start_ns;
+	void (*started)(void *opaque);
+	void *started_opaque;
 
 	struct kvm_vm vm;
 	struct guest_memory *memory;
@@ -109,6 +111,8 @@ void machine_resume_virtio(struct machine *machine);
 /* machine_legacy.c */
 int machine_add_legacy_devices(struct machine *machine);
 void machine_remove_legacy_devices(struct machine *machine);
+/* Write out what the serial port has queued. */
+void machine_flush_legacy(struct machine *machine);
 /* Press the power button (event loop's thread). */
 void machine_legacy_power_button(struct machine *machine);
 /* What the firmware tables say about them. */

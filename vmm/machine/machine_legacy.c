@@ -187,6 +187,12 @@ void machine_remove_legacy_devices(struct machine *machine)
 	machine->legacy = NULL;
 }
 
+void machine_flush_legacy(struct machine *machine)
+{
+	if (machine->legacy && machine->legacy->serial_backend)
+		serial_backend_flush(machine->legacy->serial_backend);
+}
+
 void machine_legacy_power_button(struct machine *machine)
 {
 	int result = acpi_ged_raise(machine->legacy->ged, ACPI_GED_POWER_BUTTON);

@@ -85,15 +85,16 @@ static void serve_control(void *opaque, uint32_t events)
 	}
 }
 
-static int enter(struct machine *machine, enum machine_phase from, enum machine_phase to)
+/* Under the lock: a pause must not come before there are threads that can be paused. */
+static int start_vcpus(struct machine *machine)
 {
 	int result = -EINVAL;
 
 	pthread_mutex_lock(&machine->lock);
-	if (machine->phase == from) {
-		machine->phase = to;
-		result = 0;
-	}
+	if (machine->phase == MACHINE_READY)
+		result = vcpu_set_start(machine->vcpus);
+	if (!result)
+		machine->phase = MACHINE_RUNNING;
 	pthread_mutex_unlock(&machine->lock);
 	return result;
 }
@@ -149,11 +150,11 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 		error = start_io_thread(machine, &thread);
 	if (error)
 		return error;
-	error = enter(machine, MACHINE_READY, MACHINE_RUNNING);
-	if (!error)
-		error = vcpu_set_start(machine->vcpus);
+	error = start_vcpus(machine);
 	if (error)
 		event_loop_stop(machine->loop);
+	else if (machine->started)
+		machine->started(machine->started_opaque);
 	pthread_join(thread, NULL);
 
 	pthread_mutex_lock(&machine->lock);
@@ -161,6 +162,7 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	/* A pause may have left them parked; stopping releases them. */
 	vcpu_set_stop(machine->vcpus);
 	pthread_mutex_unlock(&machine->lock);
+	machine_flush_legacy(machine);
 	*result = machine->exit;
 	result->size = size;
 	return error;

@@ -236,12 +236,6 @@ static bool park(struct vcpu *vcpu)
 	sigset_t kick;
 	bool go_on;
 
-	/* The kick stays pending outside KVM_RUN; take it, or the next KVM_RUN would return at
-	 * once. */
-	sigemptyset(&kick);
-	sigaddset(&kick, set->kick_signal);
-	while (sigtimedwait(&kick, NULL, &now) > 0)
-		;
 	pthread_mutex_lock(&set->lock);
 	set->parked++;
 	pthread_cond_broadcast(&set->changed);
@@ -250,6 +244,15 @@ static bool park(struct vcpu *vcpu)
 		pthread_cond_wait(&set->changed, &set->lock);
 	set->parked--;
 	go_on = atomic_load(&set->request) == RUN_GO;
+	/*
+	 * The kick stays pending outside KVM_RUN; take it, or every KVM_RUN from now on would
+	 * return at once. Not earlier: a second pause may have kicked a thread that had not yet
+	 * seen the end of the first one. Kicks are sent under the lock, so none can come between.
+	 */
+	sigemptyset(&kick);
+	sigaddset(&kick, set->kick_signal);
+	while (sigtimedwait(&kick, NULL, &now) > 0)
+		;
 	pthread_mutex_unlock(&set->lock);
 	return go_on;
 }
