@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_console.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static bool wait_for_output(struct console *console)
 	if (console->output)
 		return true;
 	if (console->wait_fd < 0)
-		console->wait_fd = dup(console->output_fd);
+		console->wait_fd = fcntl(console->output_fd, F_DUPFD_CLOEXEC, 0);
 	return console->wait_fd >= 0 &&
 	       event_loop_add(console->device.environment.loop, console->wait_fd, EPOLLOUT,
 			      output_ready, console, &console->output) == 0;

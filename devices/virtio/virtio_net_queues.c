@@ -318,6 +318,8 @@ static uint8_t control_command(struct net *net, const struct virtqueue_chain *ch
 		return VIRTIO_NET_ERR;
 	if (header.class == VIRTIO_NET_CTRL_RX && header.cmd <= VIRTIO_NET_CTRL_RX_NOBCAST)
 		return VIRTIO_NET_OK;
+	if (header.class == VIRTIO_NET_CTRL_MAC && header.cmd == VIRTIO_NET_CTRL_MAC_TABLE_SET)
+		return VIRTIO_NET_OK;
 	if (header.class != VIRTIO_NET_CTRL_GUEST_OFFLOADS ||
 	    header.cmd != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
 	    virtqueue_iov_read(chain->iov, chain->out_count, sizeof(header), &offloads,

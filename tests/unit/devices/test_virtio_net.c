@@ -319,6 +319,11 @@ Test(virtio_net, control_queue, .timeout = 20)
 {
 	static const struct control_case cases[] = {
 		{"promiscuous", {VIRTIO_NET_CTRL_RX, 0, 1}, 3, VIRTIO_NET_OK},
+		{"filter table",
+		 {VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET},
+		 10,
+		 VIRTIO_NET_OK},
+		{"address was not offered", {VIRTIO_NET_CTRL_MAC, 1}, 8, VIRTIO_NET_ERR},
 		{"unknown class", {77, 0, 1}, 3, VIRTIO_NET_ERR},
 		{"one byte", {VIRTIO_NET_CTRL_RX}, 1, VIRTIO_NET_ERR},
 		{"no offloads", {VIRTIO_NET_CTRL_GUEST_OFFLOADS, 0}, 10, VIRTIO_NET_OK},
