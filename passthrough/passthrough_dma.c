@@ -1,15 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "passthrough/passthrough_internal.h"
+
+/* Whether the limit on locked memory applies to this process at all. */
+static bool memory_lock_is_limited(uint64_t *limit)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	struct rlimit value;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &value) || value.rlim_cur == RLIM_INFINITY)
+		return false;
+	*limit = value.rlim_cur;
+	return syscall(SYS_capget, &header, data) ||
+	       !(data[CAP_IPC_LOCK / 32].effective & 1u << (CAP_IPC_LOCK % 32));
+}
+
+/* VFIO locks all RAM of the guest: better said before the start than found out in the middle. */
+static int check_memory_lock(struct passthrough_device *device,
+			     const struct guest_ram_block *blocks, size_t count)
+{
+	uint64_t needed = 0, limit;
+
+	if (!device->transport->ops->pins_ram || !memory_lock_is_limited(&limit))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		needed += blocks[i].size;
+	if (needed <= limit)
+		return 0;
+	log_error(device->environment.logger, device->id,
+		  "VFIO locks all guest RAM in memory: %llu MiB for this device, but the limit is "
+		  "%llu MiB. Raise it (ulimit -l %llu, LimitMEMLOCK= in systemd) or give "
+		  "CAP_IPC_LOCK",
+		  (unsigned long long)(needed >> 20), (unsigned long long)(limit >> 20),
+		  (unsigned long long)(needed >> 10));
+	return -ENOMEM;
+}
 
 int passthrough_map_ram(struct passthrough_device *device)
 {
 	size_t count = 0;
 	const struct guest_ram_block *blocks =
 		guest_memory_blocks(device->environment.memory, &count);
+	int refused = check_memory_lock(device, blocks, count);
 
+	if (refused)
+		return refused;
 	for (size_t i = 0; i < count; i++) {
 		struct vfio_transport_dma dma = {
 			.address = blocks[i].gpa,

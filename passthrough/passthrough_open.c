@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "passthrough/passthrough_internal.h"
+#include "passthrough/vfio_kernel.h"
 #include "passthrough/vfio_user_client.h"
 
 static void close_kernel_fds(const struct passthrough_options *options)
@@ -15,6 +16,23 @@ static void close_kernel_fds(const struct passthrough_options *options)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+}
+
+static int open_kernel(struct passthrough_device *device, const struct passthrough_options *options,
+		       const struct vfio_transport_options *transport)
+{
+	struct vfio_kernel_options kernel = {
+		.transport = *transport,
+		.host = options->host,
+		.device_fd = options->device_fd,
+		.group_fd = options->group_fd,
+		.container_fd = options->container_fd,
+		.iommufd_fd = options->iommufd_fd,
+		.allow_no_iommu = options->allow_no_iommu,
+		.vm = device->environment.vm,
+	};
+
+	return vfio_kernel_open(&kernel, &device->transport);
 }
 
 int passthrough_open_transport(struct passthrough_device *device,
@@ -40,12 +58,8 @@ int passthrough_open_transport(struct passthrough_device *device,
 			  "needs either a vfio-user server or a host device");
 		return -EINVAL;
 	}
-	if (kernel) {
-		close_kernel_fds(options);
-		log_error(device->environment.logger, device->id,
-			  "kernel VFIO is not built in yet; use a vfio-user server");
-		return -EOPNOTSUPP;
-	}
+	if (kernel)
+		return open_kernel(device, options, &transport);
 	close_kernel_fds(options);
 	device->facts.needs_shared_ram = true;
 	if (options->vfio_user_fd >= 0)

@@ -168,6 +168,9 @@ int kvm_vm_open(struct kvm_vm *vm, int kvm_fd, const struct logger *logger)
 
 void kvm_vm_close(struct kvm_vm *vm)
 {
+	if (vm->vfio_fd > 0)
+		fd_close(&vm->vfio_fd);
+	vm->vfio_fd = 0;
 	fd_close(&vm->fd);
 	fd_close(&vm->kvm_fd);
 }

@@ -25,8 +25,10 @@ struct kvm_vm {
 	const struct kvm_ops *ops;
 	void *ops_opaque;
 	const struct logger *logger;
-	int kvm_fd;           /* /dev/kvm, owned */
-	int fd;               /* the VM, owned; -1 when closed */
+	int kvm_fd;  /* /dev/kvm, owned */
+	int fd;      /* the VM, owned; -1 when closed */
+	int vfio_fd; /* KVM_DEV_TYPE_VFIO, one per VM, made by the first kernel VFIO device;
+			0: none, owned */
 	size_t vcpu_run_size; /* bytes of the shared kvm_run mapping */
 	uint32_t max_vcpus;
 	uint32_t max_memory_slots;

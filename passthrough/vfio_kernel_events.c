@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "passthrough/vfio_kernel_internal.h"
+#include "passthrough/vfio_kernel_uapi.h"
+
+int vfio_kernel_set_irqs(struct vfio_transport *transport, uint32_t index, uint32_t flags,
+			 uint32_t start, uint32_t count, const int *fds)
+{
+	struct vfio_kernel *kernel = (struct vfio_kernel *)transport;
+	size_t data = flags & VFIO_IRQ_SET_DATA_EVENTFD ? count * sizeof(int) : 0;
+	struct vfio_irq_set *set = calloc(1, sizeof(*set) + data);
+	int result;
+
+	if (!set)
+		return -ENOMEM;
+	set->argsz = (uint32_t)(sizeof(*set) + data);
+	set->flags = flags;
+	set->index = index;
+	set->start = start;
+	set->count = count;
+	if (data && fds)
+		memcpy(set->data, fds, data);
+	result = vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_SET_IRQS, set);
+	free(set);
+	return result < 0 ? result : 0;
+}
+
+static void kernel_error(void *opaque, uint32_t epoll_events)
+{
+	struct vfio_kernel *kernel = opaque;
+	uint64_t count;
+
+	(void)epoll_events;
+	/* Drained, so that one error is one message. */
+	if (read(kernel->error.fd, &count, sizeof(count)) < 0 || kernel->lost)
+		return;
+	kernel->lost = true;
+	if (kernel->options.events.lost)
+		kernel->options.events.lost(kernel->options.events.opaque,
+					    "the host reported an uncorrectable error of it");
+}
+
+static void kernel_request(void *opaque, uint32_t epoll_events)
+{
+	struct vfio_kernel *kernel = opaque;
+	uint64_t count;
+
+	(void)epoll_events;
+	if (read(kernel->request.fd, &count, sizeof(count)) < 0)
+		return;
+	log_limited(kernel->options.logger, &kernel->limit, CXVM_LOG_WARNING, kernel->name,
+		    "the host wants the device back: it waits until the machine gives it up");
+	if (kernel->options.events.requested)
+		kernel->options.events.requested(kernel->options.events.opaque);
+}
+
+static void watch_one(struct vfio_kernel *kernel, struct vfio_kernel_eventfd *event, uint32_t index,
+		      event_callback callback)
+{
+	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
+
+	if (index >= kernel->num_irqs ||
+	    vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0 ||
+	    !info.count)
+		return;
+	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event->fd < 0)
+		return;
+	if (event_loop_add(kernel->options.loop, event->fd, EPOLLIN, callback, kernel,
+			   &event->source) ||
+	    vfio_kernel_set_irqs(&kernel->transport, index,
+				 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1,
+				 &event->fd)) {
+		event_source_remove(event->source);
+		close(event->fd);
+		event->source = NULL;
+		event->fd = -1;
+	}
+}
+
+void vfio_kernel_watch(struct vfio_kernel *kernel)
+{
+	if (!kernel->options.loop)
+		return;
+	watch_one(kernel, &kernel->error, VFIO_PCI_ERR_IRQ_INDEX, kernel_error);
+	watch_one(kernel, &kernel->request, VFIO_PCI_REQ_IRQ_INDEX, kernel_request);
+}
+
+void vfio_kernel_unwatch(struct vfio_kernel *kernel)
+{
+	event_source_remove(kernel->error.source);
+	event_source_remove(kernel->request.source);
+	if (kernel->error.fd >= 0)
+		close(kernel->error.fd);
+	if (kernel->request.fd >= 0)
+		close(kernel->request.fd);
+}
+
+/* A bus reset, when this device is the only one that it would hit. */
+static int kernel_hot_reset(struct vfio_kernel *kernel)
+{
+	uint8_t storage[sizeof(struct vfio_pci_hot_reset_info) +
+			8 * sizeof(struct vfio_pci_dependent_device)] = {0};
+	struct vfio_pci_hot_reset_info *info = (struct vfio_pci_hot_reset_info *)(void *)storage;
+	uint32_t reset_storage[4] = {0};
+	struct vfio_pci_hot_reset *reset = (struct vfio_pci_hot_reset *)(void *)reset_storage;
+	int result;
+
+	info->argsz = sizeof(storage);
+	result = vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+				   info);
+	if (result < 0)
+		return result == -ENOSPC ? -EOPNOTSUPP : result;
+	if (info->count != 1)
+		return -EOPNOTSUPP;
+	reset->argsz = sizeof(*reset);
+	if (kernel->group_fd >= 0) {
+		reset->argsz += (uint32_t)sizeof(int);
+		reset->count = 1;
+		memcpy(reset_storage + 3, &kernel->group_fd, sizeof(int));
+	}
+	return vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_PCI_HOT_RESET, reset);
+}
+
+int vfio_kernel_reset(struct vfio_transport *transport)
+{
+	struct vfio_kernel *kernel = (struct vfio_kernel *)transport;
+	int result;
+
+	if (kernel->lost)
+		return -ENODEV;
+	if (kernel->device_flags & VFIO_DEVICE_FLAGS_RESET)
+		result = vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_RESET, NULL);
+	else
+		result = kernel_hot_reset(kernel);
+	return result < 0 ? result : 0;
+}
