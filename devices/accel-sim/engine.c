@@ -170,10 +170,12 @@ static bool sim_engine_look(struct sim_engine *engine)
 
 	for (uint32_t n = 0; n < engine->queue_count; n++) {
 		busy |= sim_engine_look_at(engine, n);
-		level |= engine->queues[n].interrupts !=
-			 sim_engine_load(engine, n, CXVM_ACCEL_QUEUE_ACK);
+		level |= engine->queues[n].enabled &&
+			 engine->queues[n].interrupts !=
+				 sim_engine_load(engine, n, CXVM_ACCEL_QUEUE_ACK);
 	}
-	/* INTx is a level: high while a queue has interrupts that the driver did not acknowledge.
+	/* INTx is a level: high while an enabled queue has interrupts that the driver did not
+	 * acknowledge.
 	 */
 	sim_irqs_set_level(engine->irqs, level);
 	atomic_fetch_add(&engine->looks, 1);

@@ -57,12 +57,14 @@
 #define CXVM_ACCEL_QUEUE_VECTOR       0x010 /* u32: interrupt vector, or CXVM_ACCEL_NO_VECTOR */
 #define CXVM_ACCEL_QUEUE_ENABLE       0x014 /* u32: 0 or 1; 0 also sets HEAD to 0 */
 #define CXVM_ACCEL_QUEUE_TAIL         0x018 /* u32: doorbell, free-running count of descriptors given */
-#define CXVM_ACCEL_QUEUE_ACK          0x01c /* u32: for INTx: the INTERRUPTS value that was handled */
+#define CXVM_ACCEL_QUEUE_ACK                                                                       \
+	0x01c /* u32: for INTx, high while an enabled queue has this != INTERRUPTS */
 
 /* written by the device */
-#define CXVM_ACCEL_QUEUE_HEAD      0x040  /* u32: free-running count of descriptors finished */
-#define CXVM_ACCEL_QUEUE_STATE     0x044  /* u32: enum cxvm_accel_queue_state */
-#define CXVM_ACCEL_QUEUE_COMPLETED 0x048  /* u64: jobs finished since reset, failed ones included  \
+#define CXVM_ACCEL_QUEUE_HEAD  0x040 /* u32: free-running count of descriptors finished */
+#define CXVM_ACCEL_QUEUE_STATE 0x044 /* u32: enum cxvm_accel_queue_state */
+#define CXVM_ACCEL_QUEUE_COMPLETED                                                                 \
+	0x048                             /* u64: jobs finished since reset, failed ones included  \
 					   */
 #define CXVM_ACCEL_QUEUE_FAILED     0x050 /* u64: jobs that ended with an error since reset */
 #define CXVM_ACCEL_QUEUE_INTERRUPTS 0x058 /* u32: interrupts raised since reset */
