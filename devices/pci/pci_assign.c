@@ -388,7 +388,8 @@ int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *win
 	if (!error) {
 		bus->windows = given;
 		bus->has_windows = true;
-		pci_update_mappings(bus->root);
+		pci_unmap_stale(bus->root);
+		pci_map_wanted(bus->root);
 	}
 	pci_root_unlock(bus->root);
 	return error;

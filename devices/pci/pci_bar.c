@@ -289,11 +289,20 @@ static void pci_update_device(struct pci_device *device, bool map)
 	}
 }
 
-void pci_update_mappings(struct pci_root *root)
+static void pci_update_all(struct pci_root *root, bool map)
 {
-	for (unsigned int map = 0; map < 2; map++)
-		for (struct pci_bus *bus = root->buses; bus; bus = bus->next)
-			for (unsigned int devfn = 0; devfn < 256; devfn++)
-				if (bus->devices[devfn])
-					pci_update_device(bus->devices[devfn], map);
+	for (struct pci_bus *bus = root->buses; bus; bus = bus->next)
+		for (unsigned int devfn = 0; devfn < 256; devfn++)
+			if (bus->devices[devfn])
+				pci_update_device(bus->devices[devfn], map);
+}
+
+void pci_unmap_stale(struct pci_root *root)
+{
+	pci_update_all(root, false);
+}
+
+void pci_map_wanted(struct pci_root *root)
+{
+	pci_update_all(root, true);
 }

@@ -72,10 +72,13 @@ bool pci_bridge_window(const struct pci_device *bridge, enum pci_bar_kind kind, 
 		       struct pci_window *window);
 
 /*
- * Bring the mapping of every BAR below the root in line with the configuration: first everything
- * that must go, then everything that may come. Bounded by the number of functions. Under the lock.
+ * Bring the mapping of every BAR below the root in line with the configuration: first
+ * pci_unmap_stale() takes away everything that must go, then pci_map_wanted() gives what may come.
+ * Between the two a device hears of the write, so that it decodes before it is reached and is out
+ * of reach before it stops. Bounded by the number of functions. Under the lock.
  */
-void pci_update_mappings(struct pci_root *root);
+void pci_unmap_stale(struct pci_root *root);
+void pci_map_wanted(struct pci_root *root);
 
 /* Unmap all BARs of one function, whatever its configuration says. Under the lock. */
 void pci_unmap_bars(struct pci_device *device);

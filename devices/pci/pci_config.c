@@ -93,6 +93,7 @@ void pci_config_write_generic(struct pci_device *device, uint32_t offset, unsign
 {
 	uint32_t power = device->power_management;
 	uint8_t state = 0;
+	bool moves;
 
 	if (!pci_config_access_is_valid(offset, size))
 		return;
@@ -120,14 +121,17 @@ void pci_config_write_generic(struct pci_device *device, uint32_t offset, unsign
 	}
 	if (pci_config_touches(offset, size, PCI_COMMAND, 2))
 		pci_command_changed(device);
-	if (device->root && pci_config_moves_bars(device, offset, size))
-		pci_update_mappings(device->root);
+	moves = device->root && pci_config_moves_bars(device, offset, size);
+	if (moves)
+		pci_unmap_stale(device->root);
 	if (device->msix)
 		pci_msix_config_written(device, offset, size);
 	if (device->msi)
 		pci_msi_config_written(device, offset, size);
 	if (device->ops && device->ops->config_written)
 		device->ops->config_written(device, offset, size);
+	if (moves)
+		pci_map_wanted(device->root);
 }
 
 void pci_config_write(struct pci_device *device, uint32_t offset, unsigned int size, uint32_t value)
@@ -144,6 +148,8 @@ void pci_device_reset(struct pci_device *device)
 {
 	pci_unmap_bars(device);
 	memcpy(device->config, device->reset_config, sizeof(device->config));
+	if (device->root)
+		pci_unmap_stale(device->root); /* a bridge: what was behind its windows */
 	if (device->msix)
 		pci_msix_reset(device);
 	if (device->msi)
@@ -152,7 +158,7 @@ void pci_device_reset(struct pci_device *device)
 	pci_command_changed(device);
 	if (device->ops && device->ops->reset)
 		device->ops->reset(device);
-	/* What was refused because of this function may come now; so may its own fixed BARs. */
+	/* What was refused because of this function may come now. */
 	if (device->root)
-		pci_update_mappings(device->root);
+		pci_map_wanted(device->root);
 }

@@ -62,7 +62,10 @@ struct pci_device_ops {
 			    uint32_t *value);
 	bool (*config_write)(struct pci_device *device, uint32_t offset, unsigned int size,
 			     uint32_t value);
-	/* After the generic code stored a write (masks applied). */
+	/*
+	 * After the generic code stored a write (masks applied). BARs that the write takes away
+	 * are unmapped already, those that it brings are mapped afterwards.
+	 */
 	void (*config_written)(struct pci_device *device, uint32_t offset, unsigned int size);
 	/*
 	 * The guest enabled or placed BAR @bar at @address / took it away. bar_mapped() returns 0,

@@ -397,7 +397,8 @@ void pci_bus_remove(struct pci_device *device)
 		pci_msi_reset(device);
 	device->bus->devices[device->devfn] = NULL;
 	device->bus = NULL;
-	pci_update_mappings(root);
+	pci_unmap_stale(root);
+	pci_map_wanted(root);
 	pci_root_unlock(root);
 }
 

@@ -215,6 +215,7 @@ static void test_config_written(struct pci_device *device, uint32_t offset, unsi
 {
 	cr_assert_leq((offset & 3) + size, 4);
 	test_of(device)->config_written++;
+	test_of(device)->mapped_at_written = device->bars[0].mapped;
 }
 
 static const struct pci_device_ops test_ops = {

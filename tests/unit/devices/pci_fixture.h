@@ -67,6 +67,7 @@ struct pci_test_device {
 	unsigned int unmapped;
 	unsigned int resets;
 	unsigned int config_written;
+	bool mapped_at_written; /* BAR 0, when a write was last reported */
 	int map_error;
 };
 

@@ -150,6 +150,20 @@ Test(pci_bar, decode_follows_command_and_address)
 	cr_assert_eq(fixture.warnings, 0);
 }
 
+/* A passed-through device decodes before it is reached and is out of reach before it stops. */
+Test(pci_bar, the_device_hears_of_a_write_between_unmap_and_map)
+{
+	add_memory(&test, 4096);
+	place(bdf, 0x1c0000000);
+	cr_assert_not(test.mapped_at_written);
+	cr_assert(test.device.bars[0].mapped);
+	pci_fixture_write(&fixture, bdf, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	cr_assert(test.mapped_at_written, "nothing moves");
+	pci_fixture_write(&fixture, bdf, PCI_COMMAND, 0, 2);
+	cr_assert_not(test.mapped_at_written);
+	cr_assert_not(test.device.bars[0].mapped);
+}
+
 Test(pci_bar, io_space)
 {
 	uint16_t value;

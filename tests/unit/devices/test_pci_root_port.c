@@ -199,6 +199,11 @@ Test(pci_root_port, visit_and_machine_reset)
 	pci_fixture_write(&fixture, PCI_BDF(0, 0x10), PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	pci_fixture_write(&fixture, PCI_BDF(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	cr_assert_eq(test.mapped, 1);
+	pci_root_lock(fixture.root);
+	pci_device_reset(&ports[1].device);
+	pci_root_unlock(fixture.root);
+	cr_assert_eq(test.unmapped, 1, "the bridge's windows are gone");
+	cr_assert_eq(test.resets, 0);
 	pci_root_reset(fixture.root);
 	cr_assert_eq(test.resets, 1);
 	cr_assert_eq(test.unmapped, 1);
