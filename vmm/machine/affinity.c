@@ -78,6 +78,19 @@ int affinity_parse(const char *text, uint32_t vcpu, cpu_set_t *cpus, bool *found
 	return !outer && *text ? -EINVAL : 0;
 }
 
+int machine_check_affinity(const struct machine *machine)
+{
+	const char *text = machine->config->cpus.affinity;
+	cpu_set_t cpus;
+	bool found;
+
+	if (!text || !affinity_parse(text, 0, &cpus, &found))
+		return 0;
+	log_error(machine->logger, "cpus", "affinity=%s cannot be read; use [0@[0,2-3],1@[4]]",
+		  text);
+	return -EINVAL;
+}
+
 int machine_set_affinity(struct machine *machine, uint32_t vcpu)
 {
 	const char *text = machine->config->cpus.affinity;
@@ -85,19 +98,12 @@ int machine_set_affinity(struct machine *machine, uint32_t vcpu)
 	bool found;
 	int result;
 
-	if (!text)
+	if (!text || affinity_parse(text, vcpu, &cpus, &found) || !found)
 		return 0;
-	result = affinity_parse(text, vcpu, &cpus, &found);
-	if (result) {
-		log_error(machine->logger, "cpus",
-			  "affinity=%s cannot be read; use [0@[0,2-3],1@[4]]", text);
-		return result;
-	}
-	if (found && sched_setaffinity(0, sizeof(cpus), &cpus)) {
-		result = -errno;
-		log_error(machine->logger, "cpus",
-			  "cannot bind vcpu%u to the host CPUs of affinity=%s: %s", vcpu, text,
-			  strerror(-result));
-	}
+	if (!sched_setaffinity(0, sizeof(cpus), &cpus))
+		return 0;
+	result = -errno;
+	log_error(machine->logger, "cpus", "cannot bind vcpu%u to the host CPUs of affinity=%s: %s",
+		  vcpu, text, strerror(-result));
 	return result;
 }

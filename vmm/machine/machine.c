@@ -197,6 +197,9 @@ static int build_base(struct machine *machine)
 	result = topology_of(&machine->config->cpus, &machine->topology, machine->logger);
 	if (result)
 		return result;
+	result = machine_check_affinity(machine);
+	if (result)
+		return result;
 	if (machine->topology.vcpus > machine->vm.max_vcpus) {
 		log_error(machine->logger, "cpus", "%u vCPUs, but KVM on this host allows %u",
 			  machine->topology.vcpus, machine->vm.max_vcpus);

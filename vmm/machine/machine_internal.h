@@ -95,7 +95,9 @@ void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_
 /* memory.c: the RAM blocks of the layout, split over the NUMA nodes. */
 int machine_add_ram(struct machine *machine);
 
-/* affinity.c: bind the calling vCPU thread as the configuration says. */
+/* affinity.c: -EINVAL for an affinity that cannot be read, logged. */
+int machine_check_affinity(const struct machine *machine);
+/* Bind the calling vCPU thread as the configuration says. */
 int machine_set_affinity(struct machine *machine, uint32_t vcpu);
 
 /* firmware.c: kernel, initramfs, ACPI tables, memory map, boot parameters into guest RAM. */

@@ -43,9 +43,7 @@ struct vcpu_set {
 	atomic_int request; /* enum run_request, read at every exit without the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint32_t ready;  /* threads that reached their start */
 	uint32_t parked; /* threads that are outside the guest and wait */
-	int start_error;
 	struct vcpu vcpus[];
 };
 
@@ -257,28 +255,21 @@ static bool park(struct vcpu *vcpu)
 	return go_on;
 }
 
-static int wait_for_start(struct vcpu *vcpu)
+/* A thread that cannot be set up is dead: it parks instead of entering the guest. */
+static void begin(struct vcpu *vcpu)
 {
-	struct vcpu_set *set = vcpu->set;
+	const struct vcpu_callbacks *callbacks = &vcpu->set->callbacks;
 	char name[16];
 	int error;
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	prctl(PR_SET_NAME, name);
-	error = set->callbacks.thread_started
-			? set->callbacks.thread_started(set->callbacks.opaque, vcpu->index)
+	error = callbacks->thread_started
+			? callbacks->thread_started(callbacks->opaque, vcpu->index)
 			: 0;
-	pthread_mutex_lock(&set->lock);
-	if (error && !set->start_error)
-		set->start_error = error;
-	set->ready++;
-	pthread_cond_broadcast(&set->changed);
-	while (set->ready < set->count && !set->start_error &&
-	       atomic_load(&set->request) != RUN_STOP)
-		pthread_cond_wait(&set->changed, &set->lock);
-	error = set->start_error;
-	pthread_mutex_unlock(&set->lock);
-	return error;
+	if (error)
+		report(vcpu, VCPU_STOP_KVM_ERROR, "the thread of vCPU %u could not be set up: %s",
+		       vcpu->index, strerror(-error));
 }
 
 static uint64_t fault_address(const struct kvm_run *run)
@@ -296,8 +287,7 @@ static void *vcpu_thread(void *opaque)
 	struct vcpu *vcpu = opaque;
 	struct vcpu_set *set = vcpu->set;
 
-	if (wait_for_start(vcpu))
-		return NULL;
+	begin(vcpu);
 	for (;;) {
 		int result;
 
@@ -371,16 +361,13 @@ int vcpu_set_start(struct vcpu_set *set)
 		set->stacks = NULL;
 		return -errno;
 	}
-	for (uint32_t i = 0; i < set->count && !error; i++)
+	/*
+	 * The boot vCPU comes last: the others wait inside KVM_RUN for INIT and SIPI, so that
+	 * nothing of the guest runs before all threads exist, and no thread has to wait for another
+	 * one.
+	 */
+	for (uint32_t i = set->count; i-- > 0 && !error;)
 		error = start_thread(&set->vcpus[i]);
-	pthread_mutex_lock(&set->lock);
-	if (error && !set->start_error)
-		set->start_error = error;
-	pthread_cond_broadcast(&set->changed);
-	while (set->ready < set->count && !set->start_error)
-		pthread_cond_wait(&set->changed, &set->lock);
-	error = set->start_error;
-	pthread_mutex_unlock(&set->lock);
 	if (error) {
 		log_error(set->logger, "vcpu", "cannot start the vCPU threads: %s",
 			  strerror(-error));

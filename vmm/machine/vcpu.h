@@ -30,7 +30,8 @@ enum vcpu_stop {
 struct vcpu_callbacks {
 	void *opaque;
 	/* Called in the vCPU's thread right before its first KVM_RUN (CPU affinity, seccomp).
-	 * -errno stops the start. */
+	 * -errno: the vCPU is reported as
+	 * stopped and never enters the guest. */
 	int (*thread_started)(void *opaque, uint32_t index);
 	/* The vCPU cannot go on; it parks until vcpu_set_stop(). @detail: one line. */
 	void (*stopped)(void *opaque, uint32_t index, enum vcpu_stop reason, const char *detail);
