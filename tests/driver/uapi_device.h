@@ -108,5 +108,7 @@ int uapi_faults(struct uapi_device *device);
 int uapi_cycles(struct uapi_device *device, unsigned int count);
 int uapi_resets(struct uapi_device *device, unsigned int count);
 int uapi_hold(struct uapi_device *device);
+int uapi_scrub(struct uapi_device *device);
+int uapi_cache(struct uapi_device *device);
 
 #endif

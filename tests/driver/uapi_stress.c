@@ -164,3 +164,56 @@ int uapi_hold(struct uapi_device *device)
 		uapi_config_write(device, 4, 2, 0x0406);
 	}
 }
+
+int uapi_scrub(struct uapi_device *device)
+{
+	volatile uint64_t *map =
+		uapi_map(device, device->memory_index, 0, device->memory.info.size);
+	uint64_t words = device->memory.info.size / 8, value, left = 0;
+
+	if (!map)
+		return 1;
+	for (uint64_t at = 0; at < words; at += 1 << 15)
+		uapi_store(map + at, ~at);
+	uapi_store(map + words - 1, ~0ULL);
+	munmap((void *)map, device->memory.info.size);
+	if (uapi_reopen(device))
+		return 1;
+	map = uapi_map(device, device->memory_index, 0, device->memory.info.size);
+	if (!map)
+		return 1;
+	for (uint64_t at = 0; at < words; at += 1 << 15)
+		left += !uapi_load(map + at, &value) || value;
+	left += !uapi_load(map + words - 1, &value) || value;
+	uapi_check(device, "c2 the memory is zero after a close", left == 0, "%lu places are not",
+		   left);
+	munmap((void *)map, device->memory.info.size);
+	return 0;
+}
+
+/* A cache-capable device: the flag of layout 2, and the write-back doorbell of Control2. */
+int uapi_cache(struct uapi_device *device)
+{
+	struct vfio_device_info *info;
+	uint32_t buffer[64] = {256}, status;
+
+	info = (struct vfio_device_info *)buffer;
+	if (ioctl(device->fd, VFIO_DEVICE_GET_INFO, info) || info->cap_offset != 24)
+		return 1;
+	uapi_check(device, "s7c CACHE_CAPABLE is set", buffer[24 / 4 + 3] == 3, "flags %#x",
+		   buffer[24 / 4 + 3]);
+	uapi_check(device, "k1 Capability says that the cache can be written back",
+		   (uapi_config_read(device, device->dvsec + 0x0a, 2) & 0x41) == 0x41,
+		   "it does not");
+	uapi_config_write(device, device->dvsec + 0x10, 2, 3);
+	status = (uint32_t)uapi_config_read(device, device->dvsec + 0x12, 2);
+	uapi_check(device, "k2 write-back: Status2 says that the cache is invalid", status & 1,
+		   "Status2 %#x", status);
+	uapi_check(device, "k3 the doorbell reads 0",
+		   uapi_config_read(device, device->dvsec + 0x10, 2) == 1, "%#lx",
+		   (long)uapi_config_read(device, device->dvsec + 0x10, 2));
+	uapi_check(device, "k4 a wide read shows both",
+		   uapi_config_read(device, device->dvsec + 0x10, 4) == (int64_t)(1 | status << 16),
+		   "no");
+	return 0;
+}

@@ -85,6 +85,10 @@ static int run(struct uapi_device *device, const char *what, unsigned int count)
 		return uapi_resets(device, count);
 	if (!strcmp(what, "hold"))
 		return uapi_hold(device);
+	if (!strcmp(what, "scrub"))
+		return uapi_scrub(device);
+	if (!strcmp(what, "cache"))
+		return uapi_cache(device);
 	if (!strcmp(what, "lost"))
 		return test_lost(device);
 	fprintf(stderr, "unknown test %s\n", what);
