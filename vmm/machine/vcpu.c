@@ -11,7 +11,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+#define VCPU_STACK_BYTES ((size_t)2 * 1024 * 1024) /* its run time keeps much in each thread */
+#else
 #define VCPU_STACK_BYTES ((size_t)256 * 1024)
+#endif
 #ifndef KVM_EXIT_MEMORY_FAULT
 #define KVM_EXIT_MEMORY_FAULT 39 /* Linux 6.8; uapi: u64 flags, gpa, size */
 #endif
