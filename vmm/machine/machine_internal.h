@@ -28,6 +28,7 @@
 #define MACHINE_MAX_VIRTIO (MACHINE_MAX_DISKS + MACHINE_MAX_NETS + 4u)
 
 struct legacy_devices;
+struct machine_console;
 struct accelerator;
 
 enum machine_phase {
@@ -69,6 +70,7 @@ struct machine {
 	size_t bridge_count;
 	struct virtio_pci *virtio[MACHINE_MAX_VIRTIO];
 	size_t virtio_count;
+	struct machine_console *console; /* NULL: the guest has none */
 	struct legacy_devices *legacy;
 	struct accelerator *accelerators; /* every passed-through device, CXL or not */
 	size_t accelerator_count;
@@ -109,6 +111,8 @@ int machine_add_virtio_devices(struct machine *machine);
 void machine_remove_virtio_devices(struct machine *machine);
 void machine_pause_virtio(struct machine *machine);
 void machine_resume_virtio(struct machine *machine);
+/* Write out what the console has queued; the event loop has ended. */
+void machine_flush_virtio(struct machine *machine);
 
 /* machine_legacy.c */
 int machine_add_legacy_devices(struct machine *machine);

@@ -12,6 +12,7 @@
 #include "devices/legacy/serial.h"
 #include "guest-fw/acpi.h"
 #include "vmm/arch/x86_64/layout.h"
+#include "vmm/machine/machine_console.h"
 #include "vmm/machine/machine_internal.h"
 
 #define SERIAL_PORT 0x3f8u
@@ -56,27 +57,11 @@ static void panicked(void *opaque, uint8_t events)
 			    "the guest's kernel panicked and its crash kernel takes over");
 }
 
-static enum serial_backend_kind backend_kind(enum cxvm_console_mode mode)
-{
-	switch (mode) {
-	case CXVM_CONSOLE_STDIO:
-		return SERIAL_BACKEND_FDS;
-	case CXVM_CONSOLE_FILE:
-		return SERIAL_BACKEND_FILE;
-	case CXVM_CONSOLE_PTY:
-		return SERIAL_BACKEND_PTY;
-	case CXVM_CONSOLE_SOCKET:
-		return SERIAL_BACKEND_SOCKET;
-	default:
-		return SERIAL_BACKEND_NULL;
-	}
-}
-
 static int add_serial(struct machine *machine, struct legacy_devices *legacy)
 {
 	const struct cxvm_console *config = &machine->config->serial;
 	const struct serial_backend_options backend = {
-		.kind = backend_kind(config->mode),
+		.kind = machine_backend_kind(config->mode),
 		.name = "serial0",
 		.path = config->path,
 		.input_fd = STDIN_FILENO,

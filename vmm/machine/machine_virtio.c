@@ -6,10 +6,10 @@
 
 #include "devices/virtio/virtio_balloon.h"
 #include "devices/virtio/virtio_blk.h"
-#include "devices/virtio/virtio_console.h"
 #include "devices/virtio/virtio_net.h"
 #include "devices/virtio/virtio_rng.h"
 #include "devices/virtio/virtio_vsock.h"
+#include "vmm/machine/machine_console.h"
 #include "vmm/machine/machine_internal.h"
 
 static struct virtio_environment environment_of(const struct machine *machine)
@@ -136,6 +136,19 @@ static int add_vsock(struct machine *machine)
 	return result ? result : plug(machine, device);
 }
 
+static int add_console(struct machine *machine)
+{
+	const struct machine_console_options options = {
+		.environment = environment_of(machine),
+		.config = &machine->config->console,
+		.serial_on_stdio = machine->config->serial.mode == CXVM_CONSOLE_STDIO,
+	};
+	struct virtio_device *device;
+	int result = machine_console_create(&machine->console, &options, &device);
+
+	return result ? result : plug(machine, device);
+}
+
 static int add_rng(struct machine *machine)
 {
 	const struct virtio_rng_options options = {.environment = environment_of(machine),
@@ -174,6 +187,8 @@ int machine_add_virtio_devices(struct machine *machine)
 		result = add_net(machine, &config->nets[i]);
 	if (!result && config->has_vsock)
 		result = add_vsock(machine);
+	if (!result && config->console.mode != CXVM_CONSOLE_OFF)
+		result = add_console(machine);
 	if (!result && toggle_on(config->rng.enabled, true))
 		result = add_rng(machine);
 	if (!result && toggle_on(config->balloon.enabled, false))
@@ -189,6 +204,13 @@ void machine_remove_virtio_devices(struct machine *machine)
 		pci_bus_remove(virtio_pci_function(transport));
 		virtio_pci_destroy(transport);
 	}
+	machine_console_destroy(machine->console);
+	machine->console = NULL;
+}
+
+void machine_flush_virtio(struct machine *machine)
+{
+	machine_console_flush(machine->console);
 }
 
 void machine_pause_virtio(struct machine *machine)

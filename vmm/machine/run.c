@@ -163,6 +163,7 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	vcpu_set_stop(machine->vcpus);
 	pthread_mutex_unlock(&machine->lock);
 	machine_flush_legacy(machine);
+	machine_flush_virtio(machine);
 	*result = machine->exit;
 	result->size = size;
 	return error;
