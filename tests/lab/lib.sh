@@ -23,9 +23,10 @@ lab_need_cxvm() {
     lab_skip "$1" "cxvm was not built"
     exit 0
 }
+# All time limits, here and below, are stretched by LAB_FACTOR (1 to 3) when the machine is slow.
 # lab_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over.
 lab_until() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/./} + $1 * ${LAB_FACTOR:-1} * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
         ((${EPOCHREALTIME/./} < end)) || return 1
@@ -34,7 +35,7 @@ lab_until() {
 }
 # lab_wait_text FILE REGEX SECONDS [PID]: waits for text in a file; gives up early when PID has ended.
 lab_wait_text() {
-    local end=$((${EPOCHREALTIME/./} + $3 * 1000000)) alive=1
+    local end=$((${EPOCHREALTIME/./} + $3 * ${LAB_FACTOR:-1} * 1000000)) alive=1
     while :; do
         [[ -z ${4:-} ]] || kill -0 "$4" 2>/dev/null || alive=0
         grep -aqE -- "$2" "$1" 2>/dev/null && return 0
@@ -93,7 +94,7 @@ vm_start() {
 vm_wait_text() { lab_wait_text "$1.console" "$2" "$3" "${vm_pid[$1]}"; }
 # vm_wait_exit TAG SECONDS: waits for the end; the status is in vm_status[TAG]. Kills the VMM (status "timeout") when time is over.
 vm_wait_exit() {
-    local tag=$1 pid=${vm_pid[$1]} end=$((${EPOCHREALTIME/./} + $2 * 1000000))
+    local tag=$1 pid=${vm_pid[$1]} end=$((${EPOCHREALTIME/./} + $2 * ${LAB_FACTOR:-1} * 1000000))
     while kill -0 "$pid" 2>/dev/null; do
         if ((${EPOCHREALTIME/./} > end)); then
             kill -KILL "$pid" 2>/dev/null
