@@ -136,7 +136,7 @@ static const struct allowed ioctls[] = {
 static int allow_unix_sockets(scmp_filter_ctx context)
 {
 	return seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, 1 /* AF_UNIX */));
+				SCMP_A0(SCMP_CMP_EQ, 1 /* AF_UNIX */, 0));
 }
 
 static int add_rules(scmp_filter_ctx context, enum thread_kind kind)
