@@ -201,6 +201,40 @@ Test(virtio, disk, LIMIT)
 	unlink(path);
 }
 
+/* System calls apart from KVM_RUN after the first KVM_RUN, and the KVM_RUNs. */
+static void count_system_calls(unsigned int reads, long *others, long *runs)
+{
+	char command[1024], line[256];
+	long before;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command),
+		 "%s %s run --kernel %s/guest-bench_mmio --cmdline count=%u --memory size=64M "
+		 "--debug-exit --log-level error 2>&1 >/dev/null | tail -n 1",
+		 SYSCALL_COUNTER, CXVM_COMMAND, GUEST_DIR, reads);
+	pipe = popen(command, "r");
+	cr_assert_not_null(pipe);
+	cr_assert_not_null(fgets(line, sizeof(line), pipe));
+	pclose(pipe);
+	cr_assert_eq(sscanf(line,
+			    "{\"syscalls_before_run\": %ld, \"kvm_runs\": %ld, "
+			    "\"syscalls_after_run\": %ld}",
+			    &before, runs, others),
+		     3, "%s", line);
+}
+
+Test(access, a_trapped_read_makes_no_system_call_but_kvm_run, LIMIT)
+{
+	long few, many, few_runs, many_runs;
+
+	guest_require_kvm();
+	count_system_calls(500, &few, &few_runs);
+	count_system_calls(2500, &many, &many_runs);
+	cr_assert(labs(many_runs - few_runs - 2000) < 20, "%ld and %ld", few_runs, many_runs);
+	/* The ends of two runs differ by a futex call or two. */
+	cr_assert_lt(labs(many - few), 50, "%ld and %ld", few, many);
+}
+
 static void ends(const char *name, const char *cmdline, enum cxvm_exit_reason reason, uint32_t code)
 {
 	static struct guest guest;
