@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/kvm.h>
+#include <linux/vfio.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "info_image.h"
+#include "passthrough/vfio_info.h"
+#include "passthrough/vfio_kernel.h"
+#include "passthrough/vfio_kernel_uapi.h"
+
+/* A kernel with one device 0000:17:00.0 in group 7, and a journal of what it was asked. */
+struct fake_kernel {
+	bool bound, has_group, has_cdev, no_iommu, viable, has_type1, dma_buf;
+	const char *driver;
+	int open_error;
+	unsigned long fail_request;
+	int fail_error;
+	unsigned int interrupted; /* so many ioctls return EINTR first */
+	bool reset_flag;
+	uint32_t hot_reset_count;
+	int next_fd;
+	int open_fds;
+	char journal[4096];
+};
+
+static struct fake_kernel fake;
+static char last_message[1024];
+static unsigned int errors;
+
+static void note(const char *format, ...)
+{
+	size_t used = strlen(fake.journal);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(fake.journal + used, sizeof(fake.journal) - used, format, arguments);
+	va_end(arguments);
+}
+
+static int fake_open(void *opaque, const char *path, int flags)
+{
+	(void)opaque;
+	(void)flags;
+	note("open %s;", path);
+	if (fake.open_error)
+		return fake.open_error;
+	if (!strcmp(path, "/dev/vfio/7") && fake.no_iommu)
+		return -ENOENT;
+	if (!strcmp(path, "/dev/vfio/noiommu-7") && !fake.no_iommu)
+		return -ENOENT;
+	fake.open_fds++;
+	return fake.next_fd++;
+}
+
+static int fake_close(void *opaque, int fd)
+{
+	(void)opaque;
+	note("close %d;", fd);
+	fake.open_fds--;
+	return 0;
+}
+
+static int fake_device_info(uint8_t *info)
+{
+	uint32_t size = image_get_long(info, 0);
+
+	put_long(info, 4, 2 | (fake.reset_flag ? 1 : 0) | 0x80);
+	put_long(info, 8, 9);
+	put_long(info, 12, 5);
+	put_long(info, 16, 0);
+	if (size >= 40) {
+		put_long(info, 16, 24);
+		put_header(info, 24, 5, 1, 0);
+	} else {
+		put_long(info, 0, 40);
+	}
+	return 0;
+}
+
+static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argument)
+{
+	uint8_t *bytes = argument;
+
+	(void)opaque;
+	if (fake.interrupted) {
+		fake.interrupted--;
+		return -EINTR;
+	}
+	if (request == fake.fail_request)
+		return fake.fail_error;
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		put_long(bytes, 4, fake.viable ? VFIO_GROUP_FLAGS_VIABLE : 0);
+		return 0;
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return (uintptr_t)argument ==
+			       (fake.no_iommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU) &&
+		       fake.has_type1;
+	case VFIO_GROUP_SET_CONTAINER:
+		note("container;");
+		return 0;
+	case VFIO_SET_IOMMU:
+		note("iommu %lu;", (unsigned long)(uintptr_t)argument);
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		note("device %s;", (const char *)argument);
+		fake.open_fds++;
+		return fake.next_fd++;
+	case VFIO_CDEV_BIND_IOMMUFD:
+		note("bind %d;", (int)image_get_long(bytes, 8));
+		return 0;
+	case IOMMUFD_IOAS_ALLOC:
+		put_long(bytes, 8, 33);
+		return 0;
+	case VFIO_CDEV_ATTACH_IOMMUFD_PT:
+		note("attach %u;", image_get_long(bytes, 8));
+		return 0;
+	case VFIO_DEVICE_GET_INFO:
+		return fake_device_info(bytes);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		if (image_get_long(bytes, 8) > 7)
+			return -EINVAL;
+		put_long(bytes, 4, 7);
+		put_quad(bytes, 16, 0x4000);
+		put_quad(bytes, 24, (uint64_t)image_get_long(bytes, 8) << 40);
+		return 0;
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		put_long(bytes, 4, 1);
+		put_long(bytes, 12, 4);
+		return 0;
+	case VFIO_DEVICE_SET_IRQS:
+		note("irqs %u+%u;", image_get_long(bytes, 8), image_get_long(bytes, 16));
+		return 0;
+	/* The same number means something else on each kind of file. */
+	case VFIO_IOMMU_MAP_DMA:
+		if (image_get_long(bytes, 0) == sizeof(struct vfio_iommu_type1_dma_map))
+			note("map %lx+%lx;", (unsigned long)image_get_quad(bytes, 16),
+			     (unsigned long)image_get_quad(bytes, 24));
+		else
+			note("hot reset %u;", image_get_long(bytes, 8));
+		return 0;
+	case VFIO_IOMMU_UNMAP_DMA:
+		note("unmap %lx+%lx;", (unsigned long)image_get_quad(bytes, 8),
+		     (unsigned long)image_get_quad(bytes, 16));
+		return 0;
+	case IOMMUFD_IOAS_MAP:
+		note("ioas map %u %lx;", image_get_long(bytes, 8),
+		     (unsigned long)image_get_quad(bytes, 32));
+		return 0;
+	case IOMMUFD_IOAS_UNMAP:
+		note("ioas unmap %lx;", (unsigned long)image_get_quad(bytes, 8));
+		return 0;
+	case VFIO_DEVICE_FEATURE:
+		if (!fake.dma_buf)
+			return -ENOTTY;
+		note("dma-buf region %u offset %lx;", image_get_long(bytes, 8),
+		     (unsigned long)image_get_quad(bytes, 24));
+		fake.open_fds++;
+		return fake.next_fd++;
+	case IOMMUFD_IOAS_MAP_FILE:
+		note("ioas file %lx;", (unsigned long)image_get_quad(bytes, 32));
+		return 0;
+	case VFIO_DEVICE_RESET:
+		note("reset;");
+		return 0;
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		put_long(bytes, 8, fake.hot_reset_count);
+		return 0;
+	default:
+		cr_assert(false, "unexpected ioctl %lx on %d", request, fd);
+		return -ENOTTY;
+	}
+}
+
+static ssize_t fake_pread(void *opaque, int fd, void *data, size_t length, uint64_t offset)
+{
+	(void)opaque;
+	(void)fd;
+	note("pread %zu@%lx;", length, (unsigned long)offset);
+	memset(data, 0x5a, length);
+	return length > 8 ? 8 : (ssize_t)length;
+}
+
+static ssize_t fake_pwrite(void *opaque, int fd, const void *data, size_t length, uint64_t offset)
+{
+	(void)opaque;
+	(void)fd;
+	(void)data;
+	note("pwrite %zu@%lx;", length, (unsigned long)offset);
+	return (ssize_t)length;
+}
+
+static int fake_mmap(void *opaque, int fd, uint64_t offset, size_t size, void **address)
+{
+	(void)opaque;
+	(void)fd;
+	note("mmap %zx@%lx;", size, (unsigned long)offset);
+	*address = (void *)0x1000;
+	return 0;
+}
+
+static ssize_t fake_readlink(void *opaque, const char *path, char *target, size_t size)
+{
+	(void)opaque;
+	if (!strcmp(path, "/sys/bus/pci/devices/0000:17:00.0/subsystem"))
+		return snprintf(target, size, "../../bus/pci");
+	if (fake.bound && !strcmp(path, "/sys/bus/pci/devices/0000:17:00.0/driver"))
+		return snprintf(target, size, "../../bus/pci/drivers/%s", fake.driver);
+	if (fake.has_group && !strcmp(path, "/sys/bus/pci/devices/0000:17:00.0/iommu_group"))
+		return snprintf(target, size, "../../kernel/iommu_groups/7");
+	return -ENOENT;
+}
+
+static int fake_find(void *opaque, const char *path, const char *prefix, char *name, size_t size)
+{
+	(void)opaque;
+	(void)prefix;
+	if (!fake.has_cdev)
+		return -ENOENT;
+	snprintf(name, size, "%s", strcmp(path, "/dev") ? "vfio3" : "iommu");
+	return 0;
+}
+
+static const struct vfio_system_ops fake_system = {
+	.open = fake_open,
+	.close = fake_close,
+	.ioctl = fake_ioctl,
+	.pread = fake_pread,
+	.pwrite = fake_pwrite,
+	.mmap = fake_mmap,
+	.readlink = fake_readlink,
+	.find_entry = fake_find,
+};
+
+static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+{
+	(void)opaque;
+	(void)object;
+	if (level != CXVM_LOG_ERROR)
+		return;
+	errors++;
+	snprintf(last_message, sizeof(last_message), "%s", message);
+}
+
+static const struct logger logger = {.callback = on_log, .level = CXVM_LOG_INFO};
+
+static struct vfio_kernel_options make(void)
+{
+	struct vfio_kernel_options options = {
+		.transport = {.name = "nic0", .logger = &logger},
+		.host = "0000:17:00.0",
+		.device_fd = -1,
+		.group_fd = -1,
+		.container_fd = -1,
+		.iommufd_fd = -1,
+		.system = &fake_system,
+	};
+
+	fake = (struct fake_kernel){.bound = true,
+				    .has_group = true,
+				    .viable = true,
+				    .has_type1 = true,
+				    .driver = "vfio-pci",
+				    .reset_flag = true,
+				    .next_fd = 100};
+	errors = 0;
+	last_message[0] = '\0';
+	return options;
+}
+
+#define EXPECT_JOURNAL(text)                                                                       \
+	cr_expect(strstr(fake.journal, text), "missing \"%s\" in %s", text, fake.journal)
+#define EXPECT_MESSAGE(text)                                                                       \
+	cr_expect(strstr(last_message, text), "missing \"%s\" in \"%s\"", text, last_message)
+
+static struct vfio_transport *transport;
+
+static void look_at_device(void)
+{
+	uint8_t *info;
+	uint32_t length;
+	struct vfio_device device;
+
+	cr_assert_eq(transport->ops->get_device_info(transport, &info, &length), 0);
+	cr_assert_eq(length, 40u, "the second call has room for the chain");
+	cr_assert_eq(vfio_info_parse_device(&device, info, length), 0);
+	cr_assert_eq(device.chain.count, 1u);
+	free(info);
+	for (uint32_t i = 0; i < 9; i++)
+		if (!transport->ops->get_region_info(transport, i, &info, &length))
+			free(info);
+}
+
+Test(vfio_kernel, group)
+{
+	struct vfio_kernel_options options = make();
+	struct vfio_transport_dma ram = {.address = 0, .size = 0x200000, .host = &ram, .fd = -1};
+	struct vfio_transport_dma dpa = {.address = 0x100000000,
+					 .size = 0x10000000,
+					 .host = &ram,
+					 .fd = 5,
+					 .device_memory = true};
+	int fds[4] = {10, 11, 12, 13};
+	uint32_t value;
+	uint8_t large[64];
+	uint64_t fd_offset;
+	void *host = NULL;
+	int fd;
+
+	fake.interrupted = 1;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+	cr_expect_str_eq(transport->ops->name, "vfio-group");
+	cr_expect_str_eq(fake.journal, "open /dev/vfio/7;open /dev/vfio/vfio;container;iommu 3;"
+				       "device 0000:17:00.0;");
+	look_at_device();
+	cr_expect_eq(transport->ops->region_read(transport, 2, 0x10, &value, 4), 0);
+	EXPECT_JOURNAL("pread 4@20000000010;");
+	cr_expect_eq(transport->ops->region_read(transport, 2, 0, large, 64), -EIO, "short read");
+	cr_expect_eq(transport->ops->region_read(transport, 2, 0x3ffe, &value, 4), -EINVAL);
+	cr_expect_eq(transport->ops->region_read(transport, 2, UINT64_MAX, &value, 4), -EINVAL);
+	cr_expect_eq(transport->ops->region_read(transport, 8, 0, &value, 4), -EINVAL);
+	cr_expect_eq(transport->ops->region_write(transport, 7, 4, &value, 2, true), 0);
+	EXPECT_JOURNAL("pwrite 2@70000000004;");
+	cr_expect_eq(transport->ops->map(transport, 2, 0x1000, 0x2000, &host, &fd, &fd_offset), 0);
+	EXPECT_JOURNAL("mmap 2000@20000001000;");
+	cr_expect_eq(transport->ops->map(transport, 2, 0x1000, 0x4000, &host, &fd, &fd_offset),
+		     -EINVAL);
+	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
+	cr_expect_eq(transport->ops->dma_map(transport, &dpa), 0);
+	EXPECT_JOURNAL("map 0+200000;map 100000000+10000000;");
+	cr_expect_eq(transport->ops->dma_unmap(transport, 0x100000000, 0x10000000), 0);
+	EXPECT_JOURNAL("unmap 100000000+10000000;");
+	cr_expect_eq(transport->ops->set_irqs(
+			     transport, 2, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			     0, 4, fds),
+		     0);
+	EXPECT_JOURNAL("irqs 2+4;");
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	EXPECT_JOURNAL("reset;");
+	fake.journal[0] = '\0';
+	transport->ops->close(transport);
+	cr_expect_str_eq(fake.journal, "close 102;close 100;close 101;",
+			 "device, group, container");
+	cr_expect_eq(fake.open_fds, 0);
+}
+
+Test(vfio_kernel, character_device)
+{
+	struct vfio_kernel_options options = make();
+	struct vfio_transport_dma ram = {
+		.address = 0x1000, .size = 0x200000, .host = &ram, .fd = -1};
+	struct vfio_transport_dma dpa = {.address = 0x100000000,
+					 .size = 0x10000000,
+					 .fd_offset = (10ull << 40) + 0x2000,
+					 .device_memory = true};
+
+	fake.has_cdev = true;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+	cr_expect_str_eq(transport->ops->name, "vfio-cdev");
+	cr_expect_str_eq(fake.journal,
+			 "open /dev/vfio/devices/vfio3;open /dev/iommu;bind 101;attach 33;");
+	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
+	EXPECT_JOURNAL("ioas map 33 1000;");
+	/* Debian's kernels do not offer dma-bufs of regions: a warning for the caller, no more. */
+	cr_expect_eq(transport->ops->dma_map(transport, &dpa), -ENOTTY);
+	fake.dma_buf = true;
+	cr_expect_eq(transport->ops->dma_map(transport, &dpa), 0);
+	EXPECT_JOURNAL("dma-buf region 10 offset 2000;ioas file 100000000;close 102;");
+	cr_expect_eq(transport->ops->dma_unmap(transport, 0x1000, 0x200000), 0);
+	EXPECT_JOURNAL("ioas unmap 1000;");
+	transport->ops->close(transport);
+	cr_expect_eq(fake.open_fds, 0);
+}
+
+Test(vfio_kernel, open_fds_need_no_sysfs)
+{
+	struct vfio_kernel_options options = make();
+
+	options.host = NULL;
+	options.device_fd = 50;
+	options.iommufd_fd = 51;
+	fake.bound = fake.has_group = false;
+	fake.open_fds = 2;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+	cr_expect_str_eq(fake.journal, "bind 51;attach 33;");
+	transport->ops->close(transport);
+	cr_expect_eq(fake.open_fds, 0);
+
+	options = make();
+	options.host = NULL;
+	options.device_fd = 50;
+	options.group_fd = 51;
+	options.container_fd = 52;
+	fake.open_fds = 3;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+	cr_expect_str_eq(fake.journal, "container;iommu 3;");
+	transport->ops->close(transport);
+	cr_expect_eq(fake.open_fds, 0);
+
+	options = make();
+	options.group_fd = 51;
+	options.iommufd_fd = 52;
+	fake.open_fds = 2;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EINVAL);
+	cr_expect_eq(fake.open_fds, 0, "fds are taken also on failure");
+}
+
+Test(vfio_kernel, host_names)
+{
+	static const struct {
+		const char *host;
+		int result;
+	} cases[] = {
+		{"0000:17:00.0", 0},
+		{"17:00.0", 0},
+		{"/sys/bus/pci/devices/0000:17:00.0", 0},
+		{"0000:17:00.0 ", -EINVAL},
+		{"0000:17:20.0", -EINVAL},
+		{"0000:17:00.8", -EINVAL},
+		{"gpu", -EINVAL},
+		{"", -EINVAL},
+		{"/sys/bus/pci/devices/", -EINVAL},
+		{"0000:18:00.0", -ENOENT},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct vfio_kernel_options options = make();
+
+		options.host = cases[i].host;
+		cr_expect_eq(vfio_kernel_open(&options, &transport), cases[i].result, "%s",
+			     cases[i].host);
+		if (!cases[i].result)
+			transport->ops->close(transport);
+		else
+			cr_expect_eq(errors, 1u, "%s", cases[i].host);
+		cr_expect_eq(fake.open_fds, 0);
+	}
+}
+
+Test(vfio_kernel, refusals_say_what_to_do)
+{
+	struct vfio_kernel_options options = make();
+
+	fake.bound = false;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -ENOENT);
+	EXPECT_MESSAGE("cxvm host bind 0000:17:00.0");
+	options = make();
+	fake.driver = "nvme";
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -ENOENT);
+	EXPECT_MESSAGE("bound to nvme");
+	options = make();
+	fake.has_group = false;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EOPNOTSUPP);
+	EXPECT_MESSAGE("turn the IOMMU on");
+	options = make();
+	fake.no_iommu = true;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EOPNOTSUPP);
+	EXPECT_MESSAGE("noiommu=on");
+	cr_expect_eq(fake.open_fds, 0);
+	options = make();
+	fake.viable = false;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EPERM);
+	EXPECT_MESSAGE("bind all of them");
+	cr_expect_eq(fake.open_fds, 0);
+	options = make();
+	fake.open_error = -EACCES;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EACCES);
+	options = make();
+	fake.has_type1 = false;
+	cr_expect_eq(vfio_kernel_open(&options, &transport), -EOPNOTSUPP);
+	EXPECT_MESSAGE("vfio_iommu_type1");
+	cr_expect_eq(fake.open_fds, 0);
+}
+
+Test(vfio_kernel, no_iommu_when_asked_for)
+{
+	struct vfio_kernel_options options = make();
+	struct vfio_transport_dma ram = {.size = 0x1000};
+
+	fake.no_iommu = true;
+	options.allow_no_iommu = true;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+	EXPECT_JOURNAL("iommu 8;");
+	fake.journal[0] = '\0';
+	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
+	cr_expect_str_eq(fake.journal, "", "there is no map");
+	transport->ops->close(transport);
+}
+
+Test(vfio_kernel, every_failing_step_closes_everything)
+{
+	static const unsigned long group[] = {VFIO_GROUP_GET_STATUS, VFIO_GROUP_SET_CONTAINER,
+					      VFIO_SET_IOMMU, VFIO_GROUP_GET_DEVICE_FD};
+	static const unsigned long cdev[] = {VFIO_CDEV_BIND_IOMMUFD, IOMMUFD_IOAS_ALLOC,
+					     VFIO_CDEV_ATTACH_IOMMUFD_PT};
+
+	for (size_t i = 0; i < 7; i++) {
+		struct vfio_kernel_options options = make();
+
+		fake.has_cdev = i >= 4;
+		fake.fail_request = i < 4 ? group[i] : cdev[i - 4];
+		fake.fail_error = -EBUSY;
+		cr_expect_eq(vfio_kernel_open(&options, &transport), -EBUSY, "step %zu", i);
+		cr_expect_eq(fake.open_fds, 0, "step %zu", i);
+		cr_expect_geq(errors, 1u, "step %zu", i);
+	}
+}
+
+Test(vfio_kernel, hot_reset_only_alone)
+{
+	struct vfio_kernel_options options = make();
+
+	fake.reset_flag = false;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	look_at_device();
+	fake.hot_reset_count = 2;
+	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
+	fake.hot_reset_count = 1;
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	EXPECT_JOURNAL("hot reset 1;");
+	transport->ops->close(transport);
+}
+
+/* One VFIO device of KVM for all transports of a VM, created by the first. */
+static unsigned int kvm_created, kvm_attributes;
+
+static int fake_kvm_ioctl(void *opaque, int fd, unsigned long request, void *argument)
+{
+	(void)opaque;
+	(void)fd;
+	if (request == KVM_CREATE_DEVICE) {
+		((struct kvm_create_device *)argument)->fd = 77;
+		kvm_created++;
+		return 0;
+	}
+	cr_assert_eq(request, (unsigned long)KVM_SET_DEVICE_ATTR);
+	kvm_attributes++;
+	return 0;
+}
+
+Test(vfio_kernel, kvm_is_told)
+{
+	static const struct kvm_ops ops = {.ioctl = fake_kvm_ioctl};
+	struct kvm_vm vm = {.ops = &ops, .fd = 60, .kvm_fd = 61};
+	struct vfio_transport *second;
+	struct vfio_kernel_options options = make();
+
+	options.vm = &vm;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	cr_assert_eq(vfio_kernel_open(&options, &second), 0);
+	cr_expect_eq(kvm_created, 1u);
+	cr_expect_eq(kvm_attributes, 2u);
+	cr_expect_eq(vm.vfio_fd, 77);
+	transport->ops->close(transport);
+	second->ops->close(second);
+	cr_expect_eq(kvm_attributes, 4u);
+}
