@@ -59,18 +59,18 @@ lab_scratch() {
 # lab_kernel NAME FORMAT: path of a guest kernel. NAME: cloud-6.1 cloud-6.12 cloud-7 amd64-6.12 amd64-7; FORMAT: bzImage or pvh.
 lab_kernel() {
     case $2 in
-        bzImage) echo "/lab/kernels/$1/bzImage" ;;
-        pvh) echo "/lab/kernels/$1/vmlinux" ;;
+        bzImage) echo "${LAB_KERNELS:-/lab/kernels}/$1/bzImage" ;;
+        pvh) echo "${LAB_KERNELS:-/lab/kernels}/$1/vmlinux" ;;
     esac
 }
 # lab_initrd NAME [tools]: path of the initrd of a guest kernel; with "tools" it has lspci, cxl, daxctl, strace, ip and iasl too.
 lab_initrd() {
     if [[ ${2:-} == tools ]]; then
-        local path=/run/initrd-$1-tools
-        [[ -f $path ]] || cat "/payload/initrd/$1.cpio" /payload/initrd/tools.cpio >"$path"
+        local path=${TMPDIR:-/run}/initrd-$1-tools folder=${LAB_INITRDS:-/payload/initrd}
+        [[ -f $path ]] || cat "$folder/$1.cpio" "$folder/tools.cpio" >"$path"
         echo "$path"
     else
-        echo "/payload/initrd/$1.cpio"
+        echo "${LAB_INITRDS:-/payload/initrd}/$1.cpio"
     fi
 }
 
