@@ -212,7 +212,7 @@ enum cxvm_console_mode {
 	CXVM_CONSOLE_OFF = 1,     /* the guest has no such device */
 	CXVM_CONSOLE_NULL = 2,
 	CXVM_CONSOLE_STDIO =
-		3, /* fds 0 and 1 of the process; raw while it runs when it is a terminal */
+		3, /* fds 0 and 1 of the process; the terminal's settings are the caller's */
 	CXVM_CONSOLE_FILE = 4,
 	CXVM_CONSOLE_PTY = 5,
 	CXVM_CONSOLE_SOCKET = 6,
@@ -294,7 +294,8 @@ CXVM_API int cxvm_set_platform(struct cxvm *vm, const struct cxvm_platform *plat
 /*
  * The same in text, as the command line writes it: cxvm_set_option(vm, "disk",
  * "path=/a/b.img,readonly=on"). Sections: cpus, memory, numa, payload, disk, net, vsock, serial,
- * console, rng, balloon, device, platform. Sections that may occur several times add one each.
+ * console, rng, balloon, device, platform. Of sections that exist once, only the named keys change;
+ * sections that may occur several times (numa, disk, net, device) get one more.
  * Returns 0; -EINVAL with a message that names the key and what is allowed.
  */
 CXVM_API int cxvm_set_option(struct cxvm *vm, const char *section, const char *text);
@@ -312,6 +313,10 @@ CXVM_API int cxvm_load_json(struct cxvm *vm, const char *text, size_t length);
  */
 CXVM_API int cxvm_check(struct cxvm *vm, void (*problem)(void *opaque, const char *message),
 			void *opaque);
+
+/* Whether the serial port or the console is on fds 0 and 1, so that a program knows whether to put
+ * its terminal into raw mode. False for NULL. */
+CXVM_API bool cxvm_uses_stdio(const struct cxvm *vm);
 
 enum cxvm_format {
 	CXVM_FORMAT_TEXT = 0,

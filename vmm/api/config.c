@@ -33,6 +33,17 @@ static int adopt(struct cxvm *vm, const char *section_name, void *keep, const vo
 	return result;
 }
 
+int vm_options_begin(const struct cxvm *vm, const struct option_section *section, void *options)
+{
+	if (section->repeated)
+		memset(options, 0, section->struct_size);
+	else
+		memcpy(options, (const uint8_t *)&vm->config + section->config_offset,
+		       section->struct_size);
+	*(size_t *)options = section->struct_size;
+	return options_copy_strings(section, options);
+}
+
 static int configurable(struct cxvm *vm)
 {
 	if (!vm)

@@ -110,7 +110,10 @@ int cxvm_set_option(struct cxvm *vm, const char *section_name, const char *text)
 		log_error(&vm->logger, "config", "there is no section '%s'", section_name);
 		return -EINVAL;
 	}
-	result = options_parse(section, text, &options, problem);
+	result = vm_options_begin(vm, section, &options);
+	if (result)
+		return result;
+	result = options_change(section, text, &options, problem);
 	if (result) {
 		if (problem[0])
 			log_error(&vm->logger, "config", "%s", problem);
@@ -222,6 +225,12 @@ int cxvm_stop(struct cxvm *vm)
 	if (machine)
 		machine_stop(machine);
 	return 0;
+}
+
+bool cxvm_uses_stdio(const struct cxvm *vm)
+{
+	return vm && (vm->config.serial.mode == CXVM_CONSOLE_STDIO ||
+		      vm->config.console.mode == CXVM_CONSOLE_STDIO);
 }
 
 enum cxvm_state cxvm_get_state(const struct cxvm *vm)

@@ -87,11 +87,11 @@ static void read_one(struct reader *reader, const struct option_section *section
 		return;
 	}
 	options = calloc(1, section->struct_size);
-	if (!options) {
+	if (!options || vm_options_begin(reader->vm, section, options)) {
 		problem(reader, "%s: out of memory", place);
+		free(options);
 		return;
 	}
-	*(size_t *)options = section->struct_size;
 	read_object(reader, section, place, object, options);
 	if (reader->apply && !reader->problems && section->apply(reader->vm, options))
 		problem(reader, "%s: refused", place);

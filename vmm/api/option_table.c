@@ -159,6 +159,9 @@ static const struct option_field platform_fields[] = {
 		.name = (shown), .json_name = (json), .repeated = (many), .first_key = (first),    \
 		.help = (text), .fields = section##_fields,                                        \
 		.field_count = COUNT(section##_fields), .apply = (apply_function)
+#define ONCE(section, member)                                                                      \
+	.struct_size = sizeof(struct cxvm_##section),                                              \
+	.config_offset = offsetof(struct machine_config, member)
 
 #define APPLY(section, call)                                                                       \
 	static int apply_##section(struct cxvm *vm, const void *options)                           \
@@ -183,31 +186,31 @@ APPLY(platform, cxvm_set_platform)
 /* clang-format off */
 const struct option_section option_sections[] = {
 	SECTION(cpus, "cpus", "cpus", false, "boot", apply_cpus, "vCPUs"),
-		.struct_size = sizeof(struct cxvm_cpus) },
+		ONCE(cpus, cpus) },
 	SECTION(memory, "memory", "memory", false, "size", apply_memory, "guest RAM"),
-		.struct_size = sizeof(struct cxvm_memory) },
+		ONCE(memory, memory) },
 	SECTION(numa, "numa", "numa", true, NULL, apply_numa, "a NUMA node"),
 		.struct_size = sizeof(struct cxvm_numa_node) },
 	SECTION(payload, "payload", "payload", false, "kernel", apply_payload, "what to boot"),
-		.struct_size = sizeof(struct cxvm_payload) },
+		ONCE(payload, payload) },
 	SECTION(disk, "disk", "disks", true, "path", apply_disk, "a virtio-blk disk"),
 		.struct_size = sizeof(struct cxvm_disk) },
 	SECTION(net, "net", "net", true, "tap", apply_net, "a virtio-net card"),
 		.struct_size = sizeof(struct cxvm_net) },
 	SECTION(vsock, "vsock", "vsock", false, NULL, apply_vsock, "the virtio-vsock device"),
-		.struct_size = sizeof(struct cxvm_vsock) },
+		ONCE(vsock, vsock) },
 	SECTION(console, "serial", "serial", false, "mode", apply_serial, "the 16550 serial port, ttyS0"),
-		.struct_size = sizeof(struct cxvm_console) },
+		ONCE(console, serial) },
 	SECTION(console, "console", "console", false, "mode", apply_console, "the virtio console, hvc0"),
-		.struct_size = sizeof(struct cxvm_console) },
+		ONCE(console, console) },
 	SECTION(rng, "rng", "rng", false, "enabled", apply_rng, "the virtio entropy device"),
-		.struct_size = sizeof(struct cxvm_rng) },
+		ONCE(rng, rng) },
 	SECTION(balloon, "balloon", "balloon", false, "size", apply_balloon, "the virtio balloon"),
-		.struct_size = sizeof(struct cxvm_balloon) },
+		ONCE(balloon, balloon) },
 	SECTION(device, "device", "devices", true, NULL, apply_device, "a passed-through device"),
 		.struct_size = sizeof(struct cxvm_device) },
 	SECTION(platform, "platform", "platform", false, NULL, apply_platform, "switches of the machine and of cxvm"),
-		.struct_size = sizeof(struct cxvm_platform) },
+		ONCE(platform, platform) },
 };
 /* clang-format on */
 

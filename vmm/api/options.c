@@ -250,15 +250,20 @@ static int parse_tokens(const struct option_section *section, char *text, void *
 int options_parse(const struct option_section *section, const char *text, void *options,
 		  char *problem)
 {
-	char *copy = strdup(text);
-	int result;
-
-	problem[0] = 0;
-	if (!copy)
-		return -ENOMEM;
 	memset(options, 0, section->struct_size);
 	*(size_t *)options = section->struct_size;
-	result = parse_tokens(section, copy, options, problem);
+	return options_change(section, text, options, problem);
+}
+
+int options_change(const struct option_section *section, const char *text, void *options,
+		   char *problem)
+{
+	char *copy = strdup(text);
+	int result = -ENOMEM;
+
+	problem[0] = 0;
+	if (copy)
+		result = parse_tokens(section, copy, options, problem);
 	free(copy);
 	if (result)
 		options_free(section, options);

@@ -8,6 +8,8 @@
 
 #include <cxvm/cxvm.h>
 
+#include "vmm/machine/config.h"
+
 /*
  * The one list of configuration fields. Each public option struct is a section; its fields carry
  * the key that the command line and JSON use, the type, and where the value lives in the struct.
@@ -44,6 +46,7 @@ struct option_section {
 	const char *name;      /* "disk": command line and cxvm_set_option() */
 	const char *json_name; /* "disks": member of the JSON document */
 	bool repeated;         /* may occur several times (a JSON array) */
+	size_t config_offset;  /* not repeated: of its struct in struct machine_config */
 	size_t struct_size;
 	const char *first_key; /* the key that a bare first value belongs to, or NULL */
 	const struct option_field *fields;
@@ -77,6 +80,13 @@ int option_set(const struct option_section *section, const struct option_field *
  */
 int options_parse(const struct option_section *section, const char *text, void *options,
 		  char *problem);
+
+/*
+ * options_change() - the same over what @options holds already (its strings are its own): keys that
+ * the text does not name keep their values. On failure it is zeroed.
+ */
+int options_change(const struct option_section *section, const char *text, void *options,
+		   char *problem);
 
 /* Replace every string of a struct by a copy / free them all and zero the struct (size stays). */
 int options_copy_strings(const struct option_section *section, void *options);

@@ -31,6 +31,14 @@ struct cxvm {
  * or start. */
 int vm_config_defaults(struct machine_config *config);
 
+/*
+ * vm_options_begin() - fill @options, a struct of @section, with what text or JSON starts from: the
+ * present values of a section that exists once, else nothing. Strings are copies. Returns 0 or
+ * -ENOMEM.
+ */
+struct option_section;
+int vm_options_begin(const struct cxvm *vm, const struct option_section *section, void *options);
+
 /* Frees all strings. */
 void vm_config_free(struct machine_config *config);
 

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define GRACE_MS_DEFAULT 10000u
-#define CONFIG_MAX       (1l << 20)
+/* From the power button that SIGTERM presses to the forced stop. */
+#define GRACE_DEFAULT "power_off_grace_ms=10000"
+#define CONFIG_MAX    (1l << 20)
 
 enum run_action { ACTION_RUN, ACTION_CHECK, ACTION_DESCRIBE };
 
@@ -119,147 +121,129 @@ static int own_option(struct run_arguments *arguments, const char *name, const c
 	return 0;
 }
 
-struct alias {
-	const char *flag;
-	const char *section;
-	const char *key;
+struct flag {
+	const char *name;
+	const char *section; /* of the library */
+	const char *key;     /* the flag is this key of the section; NULL: its value is the text */
+	bool repeated;       /* several values may follow one flag */
 	bool needs_value;
 };
 
-/* Flags that are one key of a section; they are collected so that --kernel and --cmdline fill one
- * payload. */
-static const struct alias aliases[] = {
-	{"kernel", "payload", "kernel", true},
-	{"initrd", "payload", "initramfs", true},
-	{"initramfs", "payload", "initramfs", true},
-	{"cmdline", "payload", "cmdline", true},
-	{"seccomp", "platform", "seccomp", true},
-	{"boot-timer", "platform", "boot_timer", false},
-	{"debug-exit", "platform", "debug_exit", false},
-	{"power-off-grace-ms", "platform", "power_off_grace_ms", true},
+static const struct flag flags[] = {
+	{"cpus", "cpus", NULL, false, true},
+	{"memory", "memory", NULL, false, true},
+	{"numa", "numa", NULL, true, true},
+	{"payload", "payload", NULL, false, true},
+	{"disk", "disk", NULL, true, true},
+	{"net", "net", NULL, true, true},
+	{"vsock", "vsock", NULL, false, true},
+	{"serial", "serial", NULL, false, true},
+	{"console", "console", NULL, false, true},
+	{"rng", "rng", NULL, false, true},
+	{"balloon", "balloon", NULL, false, true},
+	{"device", "device", NULL, true, true},
+	{"platform", "platform", NULL, false, true},
+	{"kernel", "payload", "kernel", false, true},
+	{"initrd", "payload", "initramfs", false, true},
+	{"initramfs", "payload", "initramfs", false, true},
+	{"cmdline", "payload", "cmdline", false, true},
+	{"cpu-features", "cpus", "features", false, true},
+	{"seccomp", "platform", "seccomp", false, true},
+	{"boot-timer", "platform", "boot_timer", false, false},
+	{"debug-exit", "platform", "debug_exit", false, false},
+	{"power-off-grace-ms", "platform", "power_off_grace_ms", false, true},
 };
 
-static const struct alias *find_alias(const char *name)
+static const struct flag *find_flag(const char *name)
 {
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
-		if (!strcmp(aliases[i].flag, name))
-			return &aliases[i];
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!strcmp(flags[i].name, name))
+			return &flags[i];
 	return NULL;
 }
 
-/* Text of the sections that are put together from several flags. */
-struct gathered {
-	char *payload;
-	char *platform;
-};
-
-static int gather(char **text, const char *key, const char *value)
+/* Returns 0 or a status. */
+static int take_flag(struct cxvm *vm, const struct flag *flag, const char *value)
 {
-	char *longer;
+	char *text;
+	int result;
 
-	if (asprintf(&longer, "%s%s%s=\"%s\"", *text ? *text : "", *text ? "," : "", key, value) <
-	    0)
-		return -CLI_FAILED;
-	free(*text);
-	*text = longer;
-	return 0;
+	if (!flag->key)
+		return cxvm_set_option(vm, flag->section, value) ? CLI_BAD_CONFIG : CLI_OK;
+	if (value && strchr(value, '"'))
+		return usage("--%s: double quotes are not possible here; use --config", flag->name);
+	if (asprintf(&text, "%s=\"%s\"", flag->key, value ? value : "on") < 0)
+		return CLI_FAILED;
+	result = cxvm_set_option(vm, flag->section, text);
+	free(text);
+	return result ? CLI_BAD_CONFIG : CLI_OK;
 }
 
-static int take_flag(struct cxvm *vm, struct gathered *gathered, const char *name,
-		     const char *value)
+static bool is_value(const char *argument)
 {
-	const struct alias *alias = find_alias(name);
-
-	if (alias) {
-		if (alias->needs_value && !value)
-			return -usage("--%s needs a value", name);
-		if (value && strchr(value, '"'))
-			return -usage("--%s: double quotes are not possible here; use --config",
-				      name);
-		return gather(!strcmp(alias->section, "payload") ? &gathered->payload
-								 : &gathered->platform,
-			      alias->key, value ? value : "on");
-	}
-	if (!strcmp(name, "config"))
-		return value ? -load_config(vm, value) : -usage("--%s needs a file", name);
-	if (!value)
-		return -usage("'--%s' needs a value, or is no option", name);
-	return cxvm_set_option(vm, name, value) ? -CLI_BAD_CONFIG : 0;
+	return argument && strncmp(argument, "--", 2) && strcmp(argument, "-v");
 }
 
-/* Two passes: logging first, because everything else may log. */
-static int parse_arguments(int argc, char **argv, struct cxvm *vm, struct gathered *gathered,
-			   struct run_arguments *arguments)
+/* One "--name", "--name value", "--name value value" or "--name=value" at argv[*at], which is left
+ * at the last argument used. @vm is NULL in the first pass, which looks at the command's own
+ * options only. Returns 0 or a status. */
+static int take_option(struct cxvm *vm, struct run_arguments *arguments, char **argv, int *at)
 {
-	for (int i = 1; i < argc; i++) {
-		const char *name = argv[i];
-		const char *value =
-			i + 1 < argc && strncmp(argv[i + 1], "--", 2) ? argv[i + 1] : NULL;
-		int result;
+	const char *equals = strchr(argv[*at], '='), *value = equals ? equals + 1 : NULL;
+	const struct flag *flag;
+	char name[32];
+	int result;
 
-		if (!strcmp(name, "-v")) {
-			if (!vm && arguments->level < CXVM_LOG_DEBUG)
-				arguments->level++;
-			continue;
-		}
-		if (strncmp(name, "--", 2)) {
-			/* cxvm check vm.json */
-			if (i > 1 || arguments->action == ACTION_RUN)
-				return usage("unexpected argument '%s'", name);
-			result = vm ? load_config(vm, name) : CLI_OK;
-			if (result)
-				return result;
-			continue;
-		}
-		name += 2;
-		if (!strcmp(name, "dry-run")) {
-			arguments->action = ACTION_DESCRIBE;
-			continue;
-		}
-		result = own_option(arguments, name, value, !vm);
-		if (result < 0)
-			return -result;
-		do {
-			if (vm && !result) {
-				int taken = take_flag(vm, gathered, name, value);
-
-				if (taken)
-					return -taken;
-			}
-			if (value)
-				i++;
-			/* cloud-hypervisor's grammar: --disk path=a path=b */
-			value = value && i + 1 < argc && strncmp(argv[i + 1], "--", 2) &&
-						strcmp(argv[i + 1], "-v")
-					? argv[i + 1]
-					: NULL;
-		} while (value);
+	snprintf(name, sizeof(name), "%.*s",
+		 (int)(equals ? equals - argv[*at] - 2 : (ptrdiff_t)sizeof(name)), argv[*at] + 2);
+	if (!equals && is_value(argv[*at + 1]))
+		value = argv[++*at];
+	flag = find_flag(name);
+	if (!strcmp(name, "dry-run") && !value) {
+		arguments->action = ACTION_DESCRIBE;
+		return CLI_OK;
 	}
+	result = own_option(arguments, name, value, !vm);
+	if (result)
+		return result < 0 ? -result : CLI_OK;
+	if (!flag && strcmp(name, "config"))
+		return usage("there is no option --%s", name);
+	if (!value && (!flag || flag->needs_value))
+		return usage("--%s needs a value", name);
+	do {
+		if (vm && flag)
+			result = take_flag(vm, flag, value);
+		else if (vm)
+			result = load_config(vm, value);
+		if (result)
+			return result;
+		/* cloud-hypervisor's grammar: --disk path=a path=b */
+		value = flag && flag->repeated && !equals && is_value(argv[*at + 1]) ? argv[++*at]
+										     : NULL;
+	} while (value);
 	return CLI_OK;
 }
 
-static int configure(int argc, char **argv, struct cxvm *vm, struct run_arguments *arguments)
+/* Two passes, the first without a machine: everything but the log options may log. Returns 0 or a
+ * status. */
+static int parse_arguments(int argc, char **argv, struct cxvm *vm, struct run_arguments *arguments)
 {
-	struct gathered gathered = {NULL, NULL};
-	int status = parse_arguments(argc, argv, vm, &gathered, arguments);
+	for (int i = 1; i < argc; i++) {
+		int status = CLI_OK;
 
-	if (!status && gathered.payload && cxvm_set_option(vm, "payload", gathered.payload))
-		status = CLI_BAD_CONFIG;
-	if (!status && gathered.platform && cxvm_set_option(vm, "platform", gathered.platform))
-		status = CLI_BAD_CONFIG;
-	free(gathered.payload);
-	free(gathered.platform);
-	return status;
-}
-
-static int describe(struct cxvm *vm, enum cxvm_format format)
-{
-	char *text;
-
-	if (cxvm_describe(vm, format, &text))
-		return CLI_BAD_CONFIG;
-	fputs(text, stdout);
-	free(text);
+		if (!strcmp(argv[i], "-v")) {
+			if (!vm && arguments->level < CXVM_LOG_DEBUG)
+				arguments->level++;
+		} else if (!strncmp(argv[i], "--", 2)) {
+			status = take_option(vm, arguments, argv, &i);
+		} else if (i > 1 || arguments->action == ACTION_RUN) {
+			status = usage("unexpected argument '%s'", argv[i]);
+		} else if (vm) {
+			status = load_config(vm, argv[i]); /* cxvm check vm.json */
+		}
+		if (status)
+			return status;
+	}
 	return CLI_OK;
 }
 
@@ -286,10 +270,38 @@ static int status_of_error(int error)
 	}
 }
 
-static int status_of_exit(const struct cxvm_exit *ended, const struct cli_log *log)
+static int describe(struct cxvm *vm, enum cxvm_format format)
 {
-	if (ended->message[0])
-		cli_log_message((void *)(uintptr_t)log, CXVM_LOG_INFO, "machine", ended->message);
+	char *text;
+	int error = cxvm_describe(vm, format, &text);
+
+	if (error)
+		return status_of_error(error);
+	fputs(text, stdout);
+	free(text);
+	return CLI_OK;
+}
+
+static enum cxvm_log_level level_of_exit(enum cxvm_exit_reason reason)
+{
+	switch (reason) {
+	case CXVM_EXIT_PANIC:
+	case CXVM_EXIT_CRASH:
+		return CXVM_LOG_WARNING;
+	case CXVM_EXIT_VMM_FAULT:
+		return CXVM_LOG_ERROR;
+	default:
+		return CXVM_LOG_INFO;
+	}
+}
+
+static int status_of_exit(const struct cxvm_exit *ended, const struct run_arguments *arguments)
+{
+	enum cxvm_log_level level = level_of_exit(ended->reason);
+
+	if (ended->message[0] && level <= arguments->level)
+		cli_log_message((void *)(uintptr_t)&arguments->log, level, "machine",
+				ended->message);
 	switch (ended->reason) {
 	case CXVM_EXIT_POWEROFF:
 		return CLI_OK;
@@ -318,11 +330,12 @@ static int run(struct cxvm *vm, const struct run_arguments *arguments)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	cli_terminal_raw();
+	if (cxvm_uses_stdio(vm))
+		cli_terminal_raw();
 	error = cxvm_run(vm, &ended);
 	cli_terminal_restore();
 	running = NULL;
-	return error ? status_of_error(error) : status_of_exit(&ended, &arguments->log);
+	return error ? status_of_error(error) : status_of_exit(&ended, arguments);
 }
 
 static void print_problem(void *opaque, const char *message)
@@ -352,14 +365,16 @@ static int with_machine(int argc, char **argv, enum run_action action)
 	struct cxvm *vm;
 	int status;
 
-	status = parse_arguments(argc, argv, NULL, NULL, &arguments);
+	status = parse_arguments(argc, argv, NULL, &arguments);
 	if (status)
 		return status;
 	options.log_opaque = &arguments.log;
 	options.log_level = arguments.level;
 	if (cxvm_create(&vm, &options))
 		return CLI_FAILED;
-	status = configure(argc, argv, vm, &arguments);
+	status = cxvm_set_option(vm, "platform", GRACE_DEFAULT) ? CLI_FAILED : CLI_OK;
+	if (!status)
+		status = parse_arguments(argc, argv, vm, &arguments);
 	if (!status && arguments.action == ACTION_CHECK)
 		status = check(vm);
 	else if (!status && arguments.action == ACTION_DESCRIBE)
