@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/vfio.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
