@@ -70,7 +70,7 @@ int small_machine_connect(struct small_machine *machine, const char *socket, uns
 
 	options.id = names[index];
 	options.vfio_user_socket = socket;
-	options.timeout_ms = 500;
+	options.timeout_ms = machine->timeout_ms;
 	return passthrough_connect(&options, &environment, device);
 }
 

@@ -14,6 +14,7 @@ struct small_machine {
 	unsigned int errors; /* messages of level error */
 	unsigned int warnings;
 	unsigned int lost;
+	uint32_t timeout_ms; /* of the devices that are connected from now on */
 };
 
 void small_machine_up(struct small_machine *machine);

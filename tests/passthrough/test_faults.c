@@ -60,6 +60,7 @@ static void lie_once(const char *kind, const char *on, unsigned int skip)
 	sim_spawn(&sim, arguments);
 	arm(&sim, kind, on, skip);
 	small_machine_up(&machine);
+	machine.timeout_ms = 500;
 	before = open_fds();
 	start = now_ms();
 	result = small_machine_connect(&machine, sim.socket, 0, &device);
@@ -105,6 +106,7 @@ Test(faults, a_stalled_server_is_lost_in_time_and_another_goes_on, .timeout = 30
 	uint64_t start;
 
 	small_machine_up(&machine);
+	machine.timeout_ms = 1500;
 	for (unsigned int i = 0; i < 2; i++) {
 		sim_spawn(&sims[i], NULL);
 		cr_assert_eq(small_machine_connect(&machine, sims[i].socket, i, &devices[i]), 0);
@@ -117,7 +119,7 @@ Test(faults, a_stalled_server_is_lost_in_time_and_another_goes_on, .timeout = 30
 	pci_device_reset(passthrough_pci_device(devices[0]));
 	pci_device_reset(passthrough_pci_device(devices[1]));
 	pci_root_unlock(machine.root);
-	cr_expect_lt(now_ms() - start, 2000u);
+	cr_expect_lt(now_ms() - start, 5000u);
 	cr_expect(passthrough_is_lost(devices[0]));
 	cr_expect_not(passthrough_is_lost(devices[1]));
 	cr_expect_eq(machine.errors, 1u, "told once");
