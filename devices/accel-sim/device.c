@@ -322,7 +322,7 @@ uint64_t sim_device_region_size(const struct sim_device *device, uint32_t region
 		return layout->bars[region].size;
 	if (region == SIM_REGION_CONFIG)
 		return SIM_CONFIG_SIZE;
-	if (region < SIM_FIRST_DEVICE_ROOM || region >= layout->num_regions)
+	if (region < SIM_FIRST_DEVICE_REGION || region >= layout->num_regions)
 		return 0;
 	return region == layout->memory_region ? layout->memory_size : layout->comp_regs_size;
 }

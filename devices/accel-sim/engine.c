@@ -11,10 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIM_ENGINE_BATCH       64u     /* descriptors of one queue before the others get a turn */
-#define SIM_ENGINE_SPINS       20u     /* looks without sleeping after the last activity */
-#define SIM_ENGINE_IDLE_MIN_NS 50000   /* 50 us */
-#define SIM_ENGINE_IDLE_MAX_NS 1000000 /* 1 ms */
+#define SIM_ENGINE_BATCH       64u      /* descriptors of one queue before the others get a turn */
+#define SIM_ENGINE_SPINS       20u      /* looks without sleeping after the last activity */
+#define SIM_ENGINE_IDLE_MIN_NS 50000    /* 50 us */
+#define SIM_ENGINE_ASLEEP_NS   10000000 /* 10 ms while no queue is enabled */
+#define SIM_ENGINE_IDLE_MAX_NS 1000000  /* 1 ms */
 #define SIM_ENGINE_SLACK_NS    1000ul
 
 static uint32_t sim_engine_load(const struct sim_engine *engine, uint32_t queue, uint32_t reg)
@@ -186,13 +187,14 @@ static void *sim_engine_main(void *argument)
 {
 	struct sim_engine *engine = argument;
 	struct pollfd poll_fd = {.fd = engine->kick, .events = POLLIN};
-	long idle_ns = SIM_ENGINE_IDLE_MAX_NS;
+	long idle_ns = SIM_ENGINE_IDLE_MAX_NS, idle_max_ns;
 	unsigned int spins = SIM_ENGINE_SPINS;
 
 	prctl(PR_SET_NAME, "engine");
 	prctl(PR_SET_TIMERSLACK, SIM_ENGINE_SLACK_NS);
 	while (!atomic_load(&engine->stop)) {
 		bool watching = atomic_load(&engine->watching);
+		bool enabled = false;
 		struct timespec timeout = {.tv_nsec = idle_ns};
 		uint64_t count;
 		bool busy = false;
@@ -204,6 +206,8 @@ static void *sim_engine_main(void *argument)
 			pthread_mutex_lock(&engine->running);
 			if (watching)
 				busy = sim_engine_look(engine);
+			for (uint32_t n = 0; n < engine->queue_count; n++)
+				enabled |= engine->queues[n].enabled;
 			pthread_mutex_unlock(&engine->running);
 		}
 		if (busy) {
@@ -222,8 +226,8 @@ static void *sim_engine_main(void *argument)
 			idle_ns = SIM_ENGINE_IDLE_MIN_NS;
 			continue;
 		}
-		idle_ns =
-			idle_ns * 2 < SIM_ENGINE_IDLE_MAX_NS ? idle_ns * 2 : SIM_ENGINE_IDLE_MAX_NS;
+		idle_max_ns = enabled ? SIM_ENGINE_IDLE_MAX_NS : SIM_ENGINE_ASLEEP_NS;
+		idle_ns = idle_ns * 2 < idle_max_ns ? idle_ns * 2 : idle_max_ns;
 	}
 	return NULL;
 }

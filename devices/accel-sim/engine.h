@@ -12,7 +12,8 @@
  * The queues of the compute engine and the thread that runs them. The registers live in memory that
  * the client may have mapped, so a doorbell is a plain store that nobody announces: while a client
  * is there the thread looks at the registers, at most every 50 us after activity and, doubling, up
- * to every 1 ms when idle. A register write that arrives as a message wakes it at once.
+ * to every 1 ms when idle, or 10 ms while no queue is enabled. A register write that arrives as a
+ * message wakes it at once.
  */
 
 #define SIM_ENGINE_MAX_QUEUES 16u

@@ -181,12 +181,12 @@ int sim_info_region(const struct sim_options *options, const struct sim_layout *
 	} else if (index == SIM_REGION_CONFIG) {
 		size = 4096;
 		flags = rw;
-	} else if (index >= SIM_FIRST_DEVICE_ROOM && index == layout->memory_region) {
+	} else if (index >= SIM_FIRST_DEVICE_REGION && index == layout->memory_region) {
 		size = options->broken & SIM_BROKEN_MEMORY_SIZE ? 0 : layout->memory_size;
 		offset = options->dpa_offset;
 		flags = rw | (options->map_windows ? VFIO_REGION_INFO_FLAG_MMAP : 0);
 		sim_info_type(&chain, VFIO_CXL_REGION_SUBTYPE_MEMORY);
-	} else if (index >= SIM_FIRST_DEVICE_ROOM) {
+	} else if (index >= SIM_FIRST_DEVICE_REGION) {
 		size = layout->comp_regs_size;
 		flags = rw;
 		sim_info_type(&chain, VFIO_CXL_REGION_SUBTYPE_COMP_REGS);

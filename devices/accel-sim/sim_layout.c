@@ -101,13 +101,13 @@ void sim_layout_plan(struct sim_layout *layout, const struct sim_options *option
 							  sim_layout_power_of_two(pba_size));
 
 	layout->memory_size = options->dpa_size / SIM_DECODER_UNIT * SIM_DECODER_UNIT;
-	layout->num_regions = SIM_FIRST_DEVICE_ROOM;
+	layout->num_regions = SIM_FIRST_DEVICE_REGION;
 	if (options->contract == SIM_CONTRACT_NONE)
 		return;
 	layout->num_regions += 2;
 	/* v2 trees registered the memory first, v3 the registers (contract 2.1). */
-	layout->memory_region = SIM_FIRST_DEVICE_ROOM + (options->contract == SIM_CONTRACT_V3);
-	layout->comp_regs_region = SIM_FIRST_DEVICE_ROOM + (options->contract != SIM_CONTRACT_V3);
+	layout->memory_region = SIM_FIRST_DEVICE_REGION + (options->contract == SIM_CONTRACT_V3);
+	layout->comp_regs_region = SIM_FIRST_DEVICE_REGION + (options->contract != SIM_CONTRACT_V3);
 	switch (options->origin) {
 	case SIM_ORIGIN_CACHEMEM:
 		layout->comp_regs_size = SIM_HDM_POINTER + SIM_HDM_SIZE(options->decoders);

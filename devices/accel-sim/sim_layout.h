@@ -7,13 +7,13 @@
 /* Where everything is: BARs, the component block, windows, regions. Pure arithmetic on the options.
  */
 
-#define SIM_MAX_AREAS         4
-#define SIM_BAR_COUNT         6
-#define SIM_COMPONENT_SIZE    0x10000u
-#define SIM_CACHEMEM_OFFSET   0x1000u
-#define SIM_DEVICE_REGS_SIZE  0x10000u
-#define SIM_REGION_CONFIG     7u
-#define SIM_FIRST_DEVICE_ROOM 9u
+#define SIM_MAX_AREAS           4
+#define SIM_BAR_COUNT           6
+#define SIM_COMPONENT_SIZE      0x10000u
+#define SIM_CACHEMEM_OFFSET     0x1000u
+#define SIM_DEVICE_REGS_SIZE    0x10000u
+#define SIM_REGION_CONFIG       7u
+#define SIM_FIRST_DEVICE_REGION 9u
 
 struct sim_area {
 	uint64_t offset;

@@ -10,8 +10,8 @@
  * Finding it: PCI vendor and device id below, then the vendor-specific capability (id 0x09), whose
  * body names the BAR, offset and size of the register window. The window may be mapped directly: a
  * register access has no side effect at the moment of the access. The device looks at the registers
- * that the driver writes from time to time (within 1 ms when idle, within 50 us when busy) and each
- * register has one writer only.
+ * that the driver writes from time to time (within 1 ms, or 10 ms when no queue is enabled; within
+ * 50 us when busy) and each register has one writer only.
  *
  * Order: write the descriptors, then (after a store fence) the queue's TAIL. The device reads new
  * descriptors, runs them in order, stores RESULT and STATUS into each, then advances HEAD, then
