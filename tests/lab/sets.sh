@@ -26,7 +26,7 @@ lab_root_excludes=(
 # Module names, closed over their dependencies later; a name that a kernel lacks (or has built in) is passed over.
 lab_l1_modules=(
     virtio_pci virtio_blk virtio_net virtio_console virtio_rng virtio_balloon ext4 overlay loop squashfs configfs
-    kvm kvm_amd kvm_intel irqbypass vfio vfio_pci vfio_pci_core vfio_iommu_type1 vfio_virqfd iommufd uio_pci_generic pci_stub
+    kvm kvm_amd irqbypass vfio vfio_pci vfio_pci_core vfio_iommu_type1 vfio_virqfd iommufd uio_pci_generic pci_stub
     tun tap vhost_net vhost_vsock vsock vmw_vsock_virtio_transport vsock_loopback vsock_diag bridge veth dummy af_packet ipv6
     nvme e1000e igb e1000 ahci sd_mod virtio_scsi null_blk brd
     cxl_core cxl_acpi cxl_pci cxl_mem cxl_port cxl_pmem cxl_pmu dax_cxl device_dax kmem dax_hmem dax_pmem libnvdimm nd_pmem
