@@ -107,7 +107,8 @@ Test(info, sparse_areas)
 		/* QEMU refuses CAPS with an offset of 0, so it is there before the chain is */
 		cr_assert_eq(at(12, 4), 32);
 		cr_assert_eq(at(4, 4), 0xf);
-		cr_assert_eq(sim_info_region(&options, &layout, 80, bar, out, &fd), cases[i].argsz);
+		cr_assert_eq(sim_info_region(&options, &layout, 80, bar, out, &fd),
+			     (int)cases[i].argsz);
 		cr_assert(fd);
 		cr_assert_eq(at(12, 4), 32);
 		cr_assert_eq(at(16, 8), cases[i].length);
