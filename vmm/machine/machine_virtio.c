@@ -168,6 +168,8 @@ static int add_balloon(struct machine *machine)
 		.size = balloon->bytes,
 		.deflate_on_oom = toggle_on(balloon->deflate_on_oom, true),
 		.free_page_reporting = toggle_on(balloon->free_page_reporting, false),
+		/* Their DMA mappings pin all RAM. */
+		.keep_pages = machine->config->device_count > 0,
 		.statistics = true,
 	};
 	struct virtio_device *device;

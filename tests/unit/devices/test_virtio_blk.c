@@ -452,6 +452,10 @@ Test(virtio_blk, image_that_shrinks_gives_io_errors, .timeout = 20)
 	setup_with(&f, &options, 16, 0);
 	cr_assert_eq(truncate(f.path, 4096), 0);
 	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 4096 / 512, 4096, NULL), VIRTIO_BLK_S_IOERR);
+	/* Half of it is there: a short read, then nothing. */
+	cr_assert_eq(truncate(f.path, 4096 + 2048), 0);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 4096 / 512, 4096, NULL), VIRTIO_BLK_S_IOERR);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 4096 / 512, 2048, NULL), VIRTIO_BLK_S_OK);
 	cr_assert_not_null(strstr(f.log.text, f.path), "%s", f.log.text);
 	cr_assert_not_null(strstr(f.log.text, "disk3"), "%s", f.log.text);
 	teardown(&f);
