@@ -16,6 +16,16 @@ void guest_require_kvm(void)
 		cr_skip_test("no permission for /dev/kvm: join the group kvm");
 }
 
+void guest_path(const char *name, char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+
+	cr_assert_gt(length, 0);
+	path[length] = '\0';
+	length = strrchr(path, '/') + 1 - path;
+	snprintf(path + length, size - (size_t)length, "guest-%s", name);
+}
+
 static void collect_log(void *opaque, enum cxvm_log_level level, const char *object,
 			const char *message)
 {
@@ -69,7 +79,7 @@ static void configure(struct guest *guest)
 	struct cxvm_platform platform = {.size = sizeof(platform), .debug_exit = CXVM_ON};
 	char kernel[512];
 
-	snprintf(kernel, sizeof(kernel), "%s/guest-%s", GUEST_DIR, guest->name);
+	guest_path(guest->name, kernel, sizeof(kernel));
 	payload.kernel = kernel;
 	memory.bytes = (guest->mib ? guest->mib : 64) << 20;
 	serial.path = guest->serial_path;

@@ -42,6 +42,9 @@ struct guest {
 /* Skips the test when there is no usable /dev/kvm. */
 void guest_require_kvm(void);
 
+/* Where the guest's file is: beside this program. */
+void guest_path(const char *name, char *path, size_t size);
+
 /* Start it in a thread of its own / wait for its end. */
 void guest_start(struct guest *guest);
 void guest_wait(struct guest *guest);
