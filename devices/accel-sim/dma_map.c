@@ -121,6 +121,7 @@ int sim_dma_add(struct sim_dma_map *map, uint64_t address, uint64_t size, bool r
 	if (result == 0 && fd >= 0)
 		result = sim_dma_map_file(&range, fd, offset);
 	if (result == 0) {
+		/* there is room for one more, so ranges is not NULL */
 		memmove(map->ranges + at + 1, map->ranges + at,
 			(map->count - at) * sizeof(struct sim_dma_range));
 		map->ranges[at] = range;
@@ -158,13 +159,14 @@ int sim_dma_check(struct sim_dma_map *map, uint64_t address, uint64_t size, bool
 		return -EFAULT;
 	pthread_rwlock_rdlock(&map->lock);
 	for (at = sim_dma_find(map, address);; at++) {
-		const struct sim_dma_range *range = &map->ranges[at];
+		const struct sim_dma_range *range;
 		uint64_t end;
 
-		if (at >= map->count || range->address > address) {
+		if (at >= map->count || map->ranges[at].address > address) {
 			result = -EFAULT;
 			break;
 		}
+		range = &map->ranges[at];
 		if (!(write ? range->writable : range->readable)) {
 			result = -EACCES;
 			break;
@@ -189,11 +191,11 @@ static int sim_dma_access_one(struct sim_dma_map *map, uint64_t address, uint8_t
 
 	pthread_rwlock_rdlock(&map->lock);
 	at = sim_dma_find(map, address);
-	range = &map->ranges[at];
-	if (at >= map->count || range->address > address) {
+	if (at >= map->count || map->ranges[at].address > address) {
 		pthread_rwlock_unlock(&map->lock);
 		return -EFAULT;
 	}
+	range = &map->ranges[at];
 	if (!(write ? range->writable : range->readable)) {
 		pthread_rwlock_unlock(&map->lock);
 		return -EACCES;

@@ -303,6 +303,8 @@ Test(dma_map, ranges)
 	uint8_t data[16] = "hello";
 
 	cr_assert_eq(sim_dma_init(&map, NULL), 0);
+	cr_assert_eq(sim_dma_check(&map, 0, 1, false), -EFAULT, "nothing is mapped yet");
+	cr_assert_eq(sim_dma_access(&map, 0, data, 1, false), -EFAULT);
 	cr_assert_eq(ftruncate(fd, 0x4000), 0);
 	cr_assert_eq(sim_dma_add(&map, 0x10000, 0x2000, true, true, fd, 0), 0);
 	cr_assert_eq(sim_dma_add(&map, 0x12000, 0x2000, true, false, fd, 0x2000), 0);
