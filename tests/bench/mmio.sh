@@ -9,9 +9,9 @@ if [[ ! -x $bench ]]; then
     lab_skip bench-mmio "bench-mmio-bare was not built"
     exit 0
 fi
-rounds=${BENCH_ROUNDS:-9}
+rounds=${BENCH_ROUNDS:-31}
 ((rounds >= 9)) || rounds=9
-if ! result=$("$bench" "$rounds" 41); then
+if ! result=$("$bench" "$rounds" 21); then
     lab_fail bench-mmio "bench-mmio-bare failed"
     exit 0
 fi

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +284,28 @@ Test(end, acpi_power_off, LIMIT)
 Test(end, panic, LIMIT)
 {
 	ends("end", "how=5", CXVM_EXIT_PANIC, 0);
+}
+
+Test(end, power_button, LIMIT)
+{
+	static struct guest guest = {.name = "power_button"};
+	char text[256];
+	size_t length;
+	FILE *file;
+
+	guest_start(&guest);
+	do {
+		usleep(1000); /* until the guest listens; the test's time limit ends this */
+		file = fopen(guest.serial_path, "r");
+		cr_assert_not_null(file, "ended early: %s", guest.exit.message);
+		length = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	} while (!memmem(text, length, "ready\n", 6));
+	cr_assert_eq(cxvm_power_button(guest.vm), 0);
+	guest_wait(&guest);
+	cr_assert_eq(guest.result, 0, "%s", guest.log);
+	cr_assert_eq(guest.exit.reason, CXVM_EXIT_POWEROFF, "%s; it printed:\n%s",
+		     guest.exit.message, guest.serial);
 }
 
 static uint64_t pio_exits(const struct guest *guest)
