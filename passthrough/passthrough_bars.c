@@ -78,6 +78,15 @@ static uint64_t pba_read(void *opaque, uint64_t offset, unsigned int size)
 	return pci_msix_pba_read(&part->device->pci, offset, size);
 }
 
+static void ignore_write(void *opaque, uint64_t offset, uint64_t value, unsigned int size)
+{
+	(void)opaque;
+	(void)offset;
+	(void)value;
+	(void)size;
+}
+
+static const struct bus_ops rom_ops = {.read = forward_read, .write = ignore_write};
 static const struct bus_ops forward_ops = {.read = forward_read, .write = forward_write};
 static const struct bus_ops table_ops = {.read = table_read, .write = table_write};
 static const struct bus_ops pba_ops = {.read = pba_read, .write = NULL};
@@ -204,6 +213,22 @@ int passthrough_prepare_bars(struct passthrough_device *device)
 	return result;
 }
 
+/* The expansion ROM is read through the device's side; few bytes, and only by firmware. */
+static int register_rom(struct passthrough_device *device)
+{
+	uint64_t size = region_bar_size(device->regions[VFIO_PCI_ROM_REGION_INDEX].size);
+
+	if (size < 2048 || size > 1ull << 24)
+		return 0;
+	device->rom.device = device;
+	device->rom.bar = VFIO_PCI_ROM_REGION_INDEX;
+	device->rom.segment.kind = REGION_SEGMENT_FORWARD;
+	device->rom.segment.size = size;
+	device->rom.fd = -1;
+	return pci_register_bar(&device->pci, PCI_ROM_BAR, PCI_BAR_ROM, false, size, &rom_ops,
+				&device->rom);
+}
+
 int passthrough_register_bars(struct passthrough_device *device)
 {
 	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
@@ -229,7 +254,7 @@ int passthrough_register_bars(struct passthrough_device *device)
 			return result;
 		}
 	}
-	return 0;
+	return register_rom(device);
 }
 
 /* Under device->lock. */

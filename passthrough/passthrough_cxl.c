@@ -44,36 +44,62 @@ int passthrough_map_dpa(struct passthrough_device *device)
 	return result;
 }
 
-/* Under the HDM block's lock: a decoder was committed. One memory slot, whatever the size. */
+/* Under device->lock: one memory slot, whatever the size, and the DMA mapping. */
+static int dpa_map(struct passthrough_device *device, unsigned int decoder)
+{
+	struct passthrough_dpa *dpa = &device->dpa[decoder];
+	struct guest_window window = {
+		.name = dpa->name,
+		.kind = GUEST_WINDOW_DPA,
+		.gpa = dpa->gpa,
+		.size = dpa->size,
+		.host = (uint8_t *)device->dpa_host + dpa->dpa,
+	};
+	int result;
+
+	snprintf(dpa->name, sizeof(dpa->name), "%.24s DPA %u", device->id, decoder);
+	result = guest_memory_map_window(device->environment.memory, &window, &dpa->window);
+	if (result)
+		return result;
+	dpa->mapped = true;
+	if (device->options.dma_dpa == PASSTHROUGH_DMA_TRY)
+		dpa->dma_mapped = passthrough_dma_map_memory(
+			device, dpa->gpa, dpa->size, window.host, device->dpa_fd,
+			device->dpa_fd_offset + dpa->dpa, "device memory");
+	return 0;
+}
+
+/* Under device->lock. */
+static void dpa_unmap(struct passthrough_device *device, struct passthrough_dpa *dpa)
+{
+	/* The device first: nothing may reach memory that the guest has given up. */
+	if (dpa->dma_mapped)
+		passthrough_dma_unmap_memory(device, dpa->gpa, dpa->size);
+	if (dpa->mapped)
+		guest_memory_unmap_window(device->environment.memory, dpa->window);
+	dpa->mapped = dpa->dma_mapped = false;
+}
+
+/* Under the HDM block's lock: a decoder was committed. */
 static int dpa_committed(void *opaque, unsigned int decoder, const struct hdm_decoder_range *range)
 {
 	struct passthrough_device *device = opaque;
 	struct passthrough_dpa *dpa = &device->dpa[decoder];
-	struct guest_window window = {.kind = GUEST_WINDOW_DPA, .gpa = range->base};
 	int result;
 
 	if (range->dpa >= device->facts.dpa_size || passthrough_is_lost(device))
 		return -EINVAL;
 	pthread_mutex_lock(&device->lock);
+	dpa->gpa = range->base;
+	dpa->dpa = range->dpa;
 	/* The device may end inside the last 256 MiB of the decoder: all-ones behind it. */
-	window.size = device->facts.dpa_size - range->dpa;
-	if (window.size > range->size)
-		window.size = range->size;
-	window.host = (uint8_t *)device->dpa_host + range->dpa;
-	snprintf(dpa->name, sizeof(dpa->name), "%.24s DPA %u", device->id, decoder);
-	window.name = dpa->name;
-	result = guest_memory_map_window(device->environment.memory, &window, &dpa->window);
-	if (!result) {
-		dpa->mapped = true;
-		dpa->gpa = window.gpa;
-		dpa->size = window.size;
-		dpa->dpa = range->dpa;
-		if (device->options.dma_dpa == PASSTHROUGH_DMA_TRY)
-			dpa->dma_mapped = passthrough_dma_map_memory(
-				device, dpa->gpa, dpa->size, window.host, device->dpa_fd,
-				device->dpa_fd_offset + range->dpa, "device memory");
+	dpa->size = device->facts.dpa_size - range->dpa;
+	if (dpa->size > range->size)
+		dpa->size = range->size;
+	result = dpa_map(device, decoder);
+	dpa->committed = !result;
+	if (!result)
 		passthrough_count(device->counters.commits);
-	}
 	pthread_mutex_unlock(&device->lock);
 	if (result)
 		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
@@ -90,14 +116,29 @@ static void dpa_decommitted(void *opaque, unsigned int decoder)
 	struct passthrough_dpa *dpa = &device->dpa[decoder];
 
 	pthread_mutex_lock(&device->lock);
-	if (dpa->mapped) {
-		/* The device first: nothing may reach memory that the guest has given up. */
-		if (dpa->dma_mapped)
-			passthrough_dma_unmap_memory(device, dpa->gpa, dpa->size);
-		guest_memory_unmap_window(device->environment.memory, dpa->window);
+	if (dpa->committed)
 		passthrough_count(device->counters.decommits);
+	dpa_unmap(device, dpa);
+	dpa->committed = false;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void passthrough_remove_dpa(struct passthrough_device *device)
+{
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++)
+		dpa_unmap(device, &device->dpa[i]);
+}
+
+void passthrough_restore_dpa(struct passthrough_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
+		if (!device->dpa[i].committed || device->dpa[i].mapped)
+			continue;
+		if (dpa_map(device, i))
+			log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+				    device->id, "HDM decoder %u: its memory does not come back", i);
 	}
-	dpa->mapped = dpa->dma_mapped = false;
 	pthread_mutex_unlock(&device->lock);
 }
 

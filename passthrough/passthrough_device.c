@@ -77,8 +77,15 @@ static void device_config_written(struct pci_device *pci, uint32_t offset, unsig
 {
 	struct passthrough_device *device = device_of(pci);
 
-	if (offset < PCI_COMMAND + 2 && PCI_COMMAND < offset + size)
+	if (offset < PCI_COMMAND + 2 && PCI_COMMAND < offset + size) {
 		forward_command(device);
+		if (device->windows_withdrawn && !passthrough_is_lost(device) &&
+		    (pci_get_word(pci->config, PCI_COMMAND) & PCI_COMMAND_MEMORY)) {
+			/* The BARs came back by themselves when decoding was turned on. */
+			device->windows_withdrawn = false;
+			passthrough_restore_dpa(device);
+		}
+	}
 	passthrough_update_irqs(device);
 }
 

@@ -48,7 +48,8 @@ struct passthrough_bar {
 
 /* The memory behind one HDM decoder while it is committed. */
 struct passthrough_dpa {
-	bool mapped;
+	bool committed;
+	bool mapped; /* committed, and not taken away by a fault */
 	bool dma_mapped;
 	uint32_t window;
 	uint64_t gpa;
@@ -95,6 +96,8 @@ struct passthrough_device {
 	uint64_t page_size;
 
 	struct passthrough_bar bars[PCI_BAR_COUNT];
+	struct passthrough_part rom;
+	bool windows_withdrawn; /* after a fault, until the guest enables memory decoding again */
 
 	/* CXL */
 	bool cxl_ready; /* hdm, component and dvsec are initialised */
@@ -147,6 +150,8 @@ int passthrough_plug_cxl(struct passthrough_device *device, const struct passthr
 int passthrough_commit_firmware(struct passthrough_device *device);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
+void passthrough_remove_dpa(struct passthrough_device *device);  /* under device->lock */
+void passthrough_restore_dpa(struct passthrough_device *device); /* what a fault took away */
 
 /* passthrough_irq.c */
 int passthrough_prepare_vectors(struct passthrough_device *device);

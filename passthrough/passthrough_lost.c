@@ -57,26 +57,28 @@ void passthrough_reap_lost(struct passthrough_device *device)
 		device->environment.lost(device->environment.opaque, device, device->lost_reason);
 }
 
-/* Under device->lock: the region of the window at @gpa, or -1. */
-static int fault_region(const struct passthrough_device *device, uint64_t gpa, unsigned int *dpa)
+/* Under device->lock: is there a window at @gpa (PASSTHROUGH_GPA_UNKNOWN: anywhere)? */
+static bool fault_in_window(const struct passthrough_device *device, uint64_t gpa)
 {
+	bool anywhere = gpa == PASSTHROUGH_GPA_UNKNOWN;
+
 	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
 		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
 			const struct passthrough_part *part = &device->bars[i].parts[j];
 
-			if (part->window_mapped && gpa >= part->gpa &&
-			    gpa - part->gpa < part->segment.size)
-				return (int)i;
+			if (part->window_mapped &&
+			    (anywhere ||
+			     (gpa >= part->gpa && gpa - part->gpa < part->segment.size)))
+				return true;
 		}
 	}
 	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
-		if (device->dpa[i].mapped && gpa >= device->dpa[i].gpa &&
-		    gpa - device->dpa[i].gpa < device->dpa[i].size) {
-			*dpa = i;
-			return (int)device->record.memory_region;
-		}
+		const struct passthrough_dpa *dpa = &device->dpa[i];
+
+		if (dpa->mapped && (anywhere || (gpa >= dpa->gpa && gpa - dpa->gpa < dpa->size)))
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 /* Under device->lock: whether some mapping has lost the file behind it. */
@@ -98,25 +100,31 @@ static bool fault_any_broken(const struct passthrough_device *device)
 
 int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 {
-	unsigned int dpa = HDM_DECODER_MAX;
+	bool gated = device->transport->ops->gates_memory;
 	bool ours;
 
 	pthread_mutex_lock(&device->lock);
-	ours = gpa == PASSTHROUGH_GPA_UNKNOWN ? fault_any_broken(device)
-					      : fault_region(device, gpa, &dpa) >= 0;
+	ours = fault_in_window(device, gpa);
+	if (ours && gpa == PASSTHROUGH_GPA_UNKNOWN && !gated)
+		ours = fault_any_broken(device);
 	if (ours) {
 		passthrough_remove_windows(device);
-		for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
-			if (!device->dpa[i].mapped)
-				continue;
-			guest_memory_unmap_window(device->environment.memory,
-						  device->dpa[i].window);
-			device->dpa[i].mapped = false;
-		}
+		passthrough_remove_dpa(device);
+		device->windows_withdrawn = true;
 	}
 	pthread_mutex_unlock(&device->lock);
 	if (!ours)
 		return -ENOENT;
-	passthrough_lost(device, "the memory behind one of its windows is gone");
+	if (!gated) {
+		passthrough_lost(device, "the memory behind one of its windows is gone");
+		return 0;
+	}
+	/*
+	 * The kernel refuses accesses while memory decoding is off or a reset is going on; a guest
+	 * can do that whenever it likes. It reads all-ones until it enables decoding again.
+	 */
+	log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING, device->id,
+		    "the guest touched it while the host does not let it; its windows are gone "
+		    "until the guest enables memory decoding again");
 	return 0;
 }

@@ -250,6 +250,7 @@ static void kernel_close(struct vfio_transport *transport)
 static const struct vfio_transport_ops kernel_group_ops = {
 	.name = "vfio-group",
 	.pins_ram = true,
+	.gates_memory = true,
 	.get_device_info = kernel_device_info,
 	.get_region_info = kernel_region_info,
 	.get_irq_info = kernel_irq_info,
@@ -268,6 +269,7 @@ static const struct vfio_transport_ops kernel_group_ops = {
 static const struct vfio_transport_ops kernel_cdev_ops = {
 	.name = "vfio-cdev",
 	.pins_ram = true,
+	.gates_memory = true,
 	.get_device_info = kernel_device_info,
 	.get_region_info = kernel_region_info,
 	.get_irq_info = kernel_irq_info,

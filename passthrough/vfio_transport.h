@@ -53,7 +53,10 @@ struct vfio_transport_dma {
 
 struct vfio_transport_ops {
 	const char *name; /* "vfio-user", "vfio-group", "vfio-cdev" */
-	bool pins_ram;    /* dma_map() locks the pages in memory and counts them as such */
+	/* Mapped accesses fail while memory decoding is off or a reset goes on, and work again
+	 * afterwards. */
+	bool gates_memory;
+	bool pins_ram; /* dma_map() locks the pages in memory and counts them as such */
 
 	/*
 	 * get_device_info()/get_region_info() - the complete struct vfio_device_info /

@@ -109,6 +109,9 @@ static int fake_region_info(struct vfio_transport *transport, uint32_t index, ui
 	case VFIO_PCI_CONFIG_REGION_INDEX:
 		put_quad(image, 16, 4096);
 		break;
+	case VFIO_PCI_ROM_REGION_INDEX:
+		put_quad(image, 16, fake->rom ? 0xc000 : 0);
+		break;
 	case 9:
 	case 10:
 		put_quad(image, 16,
@@ -152,6 +155,11 @@ static int fake_copy(struct fake_transport *fake, uint32_t index, uint64_t offse
 	} else if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		from = fake->config;
 		size = sizeof(fake->config);
+	} else if (index == VFIO_PCI_ROM_REGION_INDEX) {
+		static uint8_t rom[0xc000] = {0x55, 0xaa};
+
+		from = rom;
+		size = sizeof(rom);
 	} else if (index == 9) {
 		from = fake->block + (fake->contract == 2 ? 0x1000 : 0);
 		size = fake->contract == 2 ? 0xf000 : 0x10000;

@@ -39,6 +39,7 @@ struct fake_transport {
 	bool host_only;
 	uint32_t vectors;
 	int pin;
+	bool rom;
 	/* State */
 	int memory; /* memfd: BAR 0, then the DPA */
 	uint8_t config[4096];

@@ -565,6 +565,48 @@ Test(passthrough, vanished_memory)
 	machine_down();
 }
 
+/* Kernel VFIO refuses accesses while decoding is off: the guest's fault, and it recovers from it.
+ */
+Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
+{
+	struct vfio_transport_ops gated;
+
+	fake_init(&fake);
+	gated = *fake.transport.ops;
+	gated.gates_memory = true;
+	fake.transport.ops = &gated;
+	up();
+	place_bars();
+	cr_expect_eq(windows().count, 3u);
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	cr_expect_not(passthrough_is_lost(device));
+	cr_expect_eq(windows().count, 0u);
+	cr_expect_eq(fake.dma_count, 1u, "RAM stays");
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), -ENOENT,
+		     "a second fault is not ours");
+	config_write(PCI_COMMAND, 0, 2);
+	cr_expect_eq(windows().count, 0u);
+	config_write(PCI_COMMAND, 2, 2);
+	cr_expect_eq(windows().count, 3u);
+	cr_expect_eq(fake.dma_count, 4u);
+	machine_down();
+	cr_expect_eq(fake.dma_count, 0u);
+}
+
+Test(passthrough, expansion_rom)
+{
+	fake_init(&fake);
+	fake.rom = true;
+	up();
+	cr_expect_eq(device->pci.bars[PCI_ROM_BAR].size, 0x10000u);
+	config_write(PCI_ROM_ADDRESS, 0xd0000001, 4);
+	config_write(PCI_COMMAND, 2, 2);
+	cr_expect_eq(mmio_read(0xd0000000, 2), 0xaa55u);
+	mmio_write(0xd0000000, 0, 2);
+	cr_expect_eq(mmio_read(0xd0000000, 2), 0xaa55u);
+	machine_down();
+}
+
 Test(passthrough, windows_that_cannot_be_mapped_are_trapped)
 {
 	fake_init(&fake);
