@@ -286,6 +286,10 @@ static void check_consoles(struct checker *checker)
 		if ((both[i]->mode == CXVM_CONSOLE_FILE || both[i]->mode == CXVM_CONSOLE_SOCKET) &&
 		    !both[i]->path)
 			problem(checker, "%s: mode file or socket needs a path", names[i]);
+	if (both[0]->mode == both[1]->mode && both[0]->path && both[1]->path &&
+	    both[0]->mode != CXVM_CONSOLE_PTY && !strcmp(both[0]->path, both[1]->path))
+		problem(checker, "serial and console have the same path %s; give each its own",
+			both[0]->path);
 	if (both[0]->mode == CXVM_CONSOLE_STDIO && both[1]->mode == CXVM_CONSOLE_STDIO)
 		problem(checker, "serial and console cannot both be on the terminal");
 }

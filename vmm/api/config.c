@@ -210,26 +210,65 @@ int vm_config_defaults(struct machine_config *config)
 	return result;
 }
 
-static void free_list(const char *section_name, void *list, size_t count)
+/* Calls @act for every option struct of a configuration until one fails. */
+static int for_each_struct(struct machine_config *config,
+			   int (*act)(const struct option_section *section, void *options))
 {
-	const struct option_section *section = option_section_find(section_name);
+	const struct {
+		const char *section;
+		void *list;
+		size_t count;
+	} lists[] = {
+		{"cpus", &config->cpus, 1},
+		{"memory", &config->memory, 1},
+		{"payload", &config->payload, 1},
+		{"numa", config->nodes, config->node_count},
+		{"disk", config->disks, config->disk_count},
+		{"net", config->nets, config->net_count},
+		{"vsock", &config->vsock, 1},
+		{"serial", &config->serial, 1},
+		{"console", &config->console, 1},
+		{"rng", &config->rng, 1},
+		{"balloon", &config->balloon, 1},
+		{"device", config->devices, config->device_count},
+		{"platform", &config->platform, 1},
+	};
+	int result = 0;
 
-	for (size_t i = 0; i < count; i++)
-		options_free(section, (uint8_t *)list + i * section->struct_size);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const struct option_section *section = option_section_find(lists[i].section);
+
+		for (size_t j = 0; j < lists[i].count; j++) {
+			void *options = (uint8_t *)lists[i].list + j * section->struct_size;
+			/* After a failure the rest must not keep the strings of another. */
+			int failed = result ? (memset(options, 0, section->struct_size), 0)
+					    : act(section, options);
+
+			result = result ? result : failed;
+		}
+	}
+	return result;
+}
+
+static int free_struct(const struct option_section *section, void *options)
+{
+	options_free(section, options);
+	return 0;
+}
+
+int vm_config_copy(struct machine_config *to, const struct machine_config *from)
+{
+	int result;
+
+	memcpy(to, from, sizeof(*to));
+	result = for_each_struct(to, options_copy_strings);
+	if (result)
+		vm_config_free(to);
+	return result;
 }
 
 void vm_config_free(struct machine_config *config)
 {
-	free_list("cpus", &config->cpus, 1);
-	free_list("memory", &config->memory, 1);
-	free_list("payload", &config->payload, 1);
-	free_list("numa", config->nodes, config->node_count);
-	free_list("disk", config->disks, config->disk_count);
-	free_list("net", config->nets, config->net_count);
-	free_list("vsock", &config->vsock, 1);
-	free_list("serial", &config->serial, 1);
-	free_list("console", &config->console, 1);
-	free_list("device", config->devices, config->device_count);
-	free_list("platform", &config->platform, 1);
+	for_each_struct(config, free_struct);
 	memset(config, 0, sizeof(*config));
 }

@@ -59,6 +59,31 @@ int cxvm_create(struct cxvm **result, const struct cxvm_create_options *given)
 	return 0;
 }
 
+/* The descriptors that came with options; several devices may name the same one. */
+static void close_given_fds(const struct machine_config *config)
+{
+	int fds[MACHINE_MAX_NETS + 2 * MACHINE_MAX_DEVICES];
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->net_count; i++)
+		if (config->nets[i].use_fd)
+			fds[count++] = config->nets[i].fd;
+	for (size_t i = 0; i < config->device_count; i++) {
+		if (config->devices[i].use_fd)
+			fds[count++] = config->devices[i].fd;
+		if (config->devices[i].use_iommufd)
+			fds[count++] = config->devices[i].iommufd;
+	}
+	for (size_t i = 0; i < count; i++) {
+		bool closed = fds[i] < 0;
+
+		for (size_t j = 0; j < i && !closed; j++)
+			closed = fds[j] == fds[i];
+		if (!closed)
+			close(fds[i]);
+	}
+}
+
 void cxvm_destroy(struct cxvm *vm)
 {
 	if (!vm)
@@ -68,6 +93,7 @@ void cxvm_destroy(struct cxvm *vm)
 		close(vm->kvm_fd);
 	if (vm->event_fd >= 0)
 		close(vm->event_fd);
+	close_given_fds(&vm->config);
 	vm_config_free(&vm->config);
 	free(vm);
 }

@@ -144,11 +144,34 @@ static void read_document(struct reader *reader, json_t *root)
 	}
 }
 
+/* Too many of something shows only now: then all is as it was. */
+static int apply_document(struct reader *reader, json_t *root)
+{
+	struct machine_config *before = malloc(sizeof(*before));
+	int result = before ? vm_config_copy(before, &reader->vm->config) : -ENOMEM;
+
+	if (result) {
+		free(before);
+		return result;
+	}
+	reader->apply = true;
+	read_document(reader, root);
+	if (reader->problems) {
+		vm_config_free(&reader->vm->config);
+		reader->vm->config = *before;
+	} else {
+		vm_config_free(before);
+	}
+	free(before);
+	return reader->problems ? -EINVAL : 0;
+}
+
 int cxvm_load_json(struct cxvm *vm, const char *text, size_t length)
 {
 	struct reader reader = {.vm = vm};
 	json_error_t error;
 	json_t *root;
+	int result;
 
 	if (!vm || !text)
 		return -EINVAL;
@@ -165,10 +188,7 @@ int cxvm_load_json(struct cxvm *vm, const char *text, size_t length)
 		return -EINVAL;
 	}
 	read_document(&reader, root);
-	if (!reader.problems) {
-		reader.apply = true;
-		read_document(&reader, root);
-	}
+	result = reader.problems ? -EINVAL : apply_document(&reader, root);
 	json_decref(root);
-	return reader.problems ? -EINVAL : 0;
+	return result;
 }

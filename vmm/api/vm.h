@@ -39,6 +39,9 @@ int vm_config_defaults(struct machine_config *config);
 struct option_section;
 int vm_options_begin(const struct cxvm *vm, const struct option_section *section, void *options);
 
+/* A copy with strings of its own. Returns 0 or -ENOMEM (@to is empty then). */
+int vm_config_copy(struct machine_config *to, const struct machine_config *from);
+
 /* Frees all strings. */
 void vm_config_free(struct machine_config *config);
 

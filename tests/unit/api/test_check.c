@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/api/api_log.h"
+
+/* Every problem that vmm/api/check.c knows, provoked by a configuration; all problems of a
+ * configuration are told, and each names what it is about. */
+static char folder[64];
+static struct api_log log_;
+
+struct found {
+	unsigned int count;
+	size_t used;
+	char text[16384];
+};
+
+static void collect(void *opaque, const char *message)
+{
+	struct found *found = opaque;
+
+	found->count++;
+	if (found->used < sizeof(found->text))
+		found->used += (size_t)snprintf(found->text + found->used,
+						sizeof(found->text) - found->used, "%s\n", message);
+}
+
+static const char *path_of(const char *name)
+{
+	static char paths[8][128];
+	static unsigned int next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static void make_file(const char *name, const void *bytes, size_t length, off_t size)
+{
+	int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, bytes, length), (ssize_t)length);
+	cr_assert_eq(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void begin(void)
+{
+	strcpy(folder, "/tmp/cxvm-check-XXXXXX");
+	cr_assert_not_null(mkdtemp(folder));
+	make_file("text", "not a kernel at all", 19, 8192);
+	make_file("empty", "", 0, 0);
+	make_file("elf", "\177ELF", 4, 8192);
+	make_file("disk", "", 0, 1 << 20);
+	make_file("odd", "", 0, 1000);
+	make_file("huge", "", 0, (off_t)1 << 40);
+	api_log_create(&log_);
+}
+
+static void end(void)
+{
+	static const char *const names[] = {"text", "empty", "elf", "disk", "odd", "huge"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(path_of(names[i]));
+	rmdir(folder);
+	cxvm_destroy(log_.vm);
+}
+
+TestSuite(check, .init = begin, .fini = end);
+
+/* "%" in a value is the folder. */
+static void set(const char *section, const char *text)
+{
+	char value[512];
+	size_t used = 0;
+
+	for (; *text; text++)
+		used += (size_t)snprintf(value + used, sizeof(value) - used,
+					 *text == '%' ? "%s" : "%.1s",
+					 *text == '%' ? folder : text);
+	cr_assert_eq(cxvm_set_option(log_.vm, section, value), 0, "%s %s: %s", section, value,
+		     log_.text);
+}
+
+static void must_say(const char *wanted)
+{
+	static struct found found;
+	int count;
+
+	memset(&found, 0, sizeof(found));
+	count = cxvm_check(log_.vm, collect, &found);
+	cr_assert_eq(count, (int)found.count);
+	cr_assert_eq(count, cxvm_check(log_.vm, NULL, NULL), "without a listener it counts alike");
+	cr_assert(strstr(found.text, wanted), "no '%s' in:\n%s", wanted, found.text);
+}
+
+struct problem_case {
+	const char *section, *text, *section_2, *text_2, *says;
+};
+
+static const struct problem_case cases[] = {
+	{"payload", "cmdline=x", NULL, NULL, "payload: no kernel is given"},
+	{"payload", "%/nothing", NULL, NULL, "kernel: cannot open"},
+	{"payload", "/tmp", NULL, NULL, "kernel: /tmp is empty or no regular file"},
+	{"payload", "%/empty", NULL, NULL, "is empty or no regular file"},
+	{"payload", "%/text", NULL, NULL, "kernel: "},
+	{"payload", "%/elf", NULL, NULL, "cannot be booted"},
+	{"payload", "initramfs=%/nothing", NULL, NULL, "initramfs: cannot open"},
+	{"payload", "initramfs=%/empty", NULL, NULL, "initramfs: "},
+	{"payload", "initramfs=%/huge", NULL, NULL, "is larger than guest RAM"},
+	{"cpus", "65", NULL, NULL, "cpus: 65 vCPUs; use 1 to 64"},
+	{"cpus", "6,threads=3", NULL, NULL, "cpus: 3 threads per core"},
+	{"cpus", "4,sockets=3", NULL, NULL, "sockets * cores * threads"},
+	{"cpus", "4,sockets=1,cores=3", NULL, NULL, "sockets * cores * threads"},
+	{"cpus", "boot=1,sockets=65536,cores=65536,threads=65536", NULL, NULL,
+	 "sockets * cores * threads"},
+	{"cpus", "sockets=65536,cores=65536", NULL, NULL, "sockets * cores * threads"},
+	{"cpus", "features=+teapot", NULL, NULL, "'teapot' is not known"},
+	{"cpus", "max_phys_bits=35", NULL, NULL, "max_phys_bits=35; use 36 to 52"},
+	{"cpus", "max_phys_bits=53", NULL, NULL, "max_phys_bits=53; use 36 to 52"},
+	{"memory", "1", NULL, NULL, "size must be a multiple of 2 MiB"},
+	{"memory", "1G,hugepage_size=4M", NULL, NULL, "hugepage_size must be 2M or 1G"},
+	{"memory", "1T,hugepages=on", NULL, NULL, "huge pages of 2 MiB, but the host has"},
+	{"memory", "3M,hugepages=on,hugepage_size=1G", NULL, NULL, "multiple of 1024 MiB"},
+	{"numa", "guest_numa_id=1,size=512M", NULL, NULL, "number the nodes 0, 1"},
+	{"numa", "guest_numa_id=0,size=1M", NULL, NULL, "numa[0]: size must be a multiple"},
+	{"numa", "guest_numa_id=0,size=256M", NULL, NULL, "the nodes have 256 MiB together"},
+	{"disk", "%/disk,queue_size=100", NULL, NULL, "queue_size=100; use a power of two"},
+	{"disk", "%/disk,queue_size=2048", NULL, NULL, "queue_size=2048"},
+	{"disk", "%/disk,queue_size=1", NULL, NULL, "queue_size=1;"},
+	{"disk", "%/disk,num_queues=2", NULL, NULL, "more than there are vCPUs"},
+	{"disk", "%/disk,serial=123456789012345678901", NULL, NULL, "longer than 20 bytes"},
+	{"disk", "%/disk,bw_size=1M", NULL, NULL, "bw_size needs bw_refill_time"},
+	{"disk", "%/disk,ops_size=1", NULL, NULL, "ops_size needs ops_refill_time"},
+	{"disk", "readonly=on", NULL, NULL, "no path is given"},
+	{"disk", "%/nothing", NULL, NULL, "disk0: cannot open"},
+	{"disk", "/dev/null", NULL, NULL, "neither a file nor a block device"},
+	{"disk", "/tmp,readonly=on", NULL, NULL, "neither a file nor a block device"},
+	{"disk", "%/odd", NULL, NULL, "no multiple of 512"},
+	{"disk", "%/empty", NULL, NULL, "no multiple of 512"},
+	{"disk", "%/disk", "disk", "%/disk,readonly=on", "are the same image"},
+	{"net", "tap0,fd=1000", NULL, NULL, "give tap or fd, not both"},
+	{"net", "a-name-that-is-too-long", NULL, NULL, "longer than an interface name"},
+	{"net", "tap0,mac=52:54", NULL, NULL, "not a unicast MAC"},
+	{"net", "tap0,mac=53:54:00:00:00:01", NULL, NULL, "not a unicast MAC"},
+	{"net", "tap0,mac=52:54:00:00:00:01:02", NULL, NULL, "not a unicast MAC"},
+	{"net", "tap0,mtu=67", NULL, NULL, "mtu=67"},
+	{"net", "tap0,queue_size=3", NULL, NULL, "net[0]: queue_size=3"},
+	{"net", "tap0,mac=52:54:00:00:00:0a", "net", "tap1,mac=52:54:00:00:00:0A", "used twice"},
+	{"vsock", "cid=2,socket=/x", NULL, NULL, "vsock: cid=2"},
+	{"vsock", "cid=4294967295,socket=/x", NULL, NULL, "vsock: cid=4294967295"},
+	{"vsock", "cid=3", NULL, NULL, "vsock: give socket=PATH"},
+	{"serial", "mode=file", NULL, NULL, "serial: mode file or socket needs a path"},
+	{"console", "mode=socket", NULL, NULL, "console: mode file or socket needs a path"},
+	{"serial", "tty", "console", "tty", "cannot both be on the terminal"},
+	{"serial", "file=/x", "console", "file=/x", "serial and console have the same path"},
+	{"disk", "%/disk,id=a", "net", "tap0,id=a", "id a is used twice"},
+	{"device", "id=x", NULL, NULL, "give exactly one of vfio-user, path and fd"},
+	{"device", "path=0000:00:00.0,fd=1000", NULL, NULL, "give exactly one of"},
+	{"device", "vfio-user=%/disk", NULL, NULL, "is no socket"},
+	{"device", "vfio-user=%/nothing", NULL, NULL, "is no socket"},
+};
+
+Test(check, every_problem_is_told)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cxvm_destroy(log_.vm);
+		api_log_create(&log_);
+		set(cases[i].section, cases[i].text);
+		if (cases[i].section_2)
+			set(cases[i].section_2, cases[i].text_2);
+		must_say(cases[i].says);
+	}
+}
+
+Test(check, all_of_them_at_once)
+{
+	static struct found found;
+
+	set("cpus", "65");
+	set("memory", "1");
+	set("disk", "%/odd");
+	set("net", "tap0,mtu=1");
+	set("vsock", "cid=0");
+	cr_assert_geq(cxvm_check(log_.vm, collect, &found), 6);
+	cr_assert(strstr(found.text, "payload:") && strstr(found.text, "cpus:") &&
+			  strstr(found.text, "memory:") && strstr(found.text, "disk0:") &&
+			  strstr(found.text, "net[0]") && strstr(found.text, "vsock:"),
+		  "%s", found.text);
+}
+
+Test(check, is_allowed_twice_and_before_more_settings)
+{
+	set("disk", "%/disk");
+	cr_assert_gt(cxvm_check(log_.vm, NULL, NULL), 0);
+	set("disk", "%/odd");
+	set("cpus", "65");
+	must_say("disk1: the size of");
+	must_say("cpus: 65 vCPUs");
+	cr_assert_eq(cxvm_check(NULL, NULL, NULL), -EINVAL);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/machine/seccomp.h"
+
+/* Each case is a process of its own, which arms a filter and makes one call. */
+static const struct logger silent;
+
+static void call_nothing(void)
+{
+}
+static void call_execve(void)
+{
+	char *const arguments[] = {(char *)"/bin/true", NULL};
+
+	syscall(SYS_execve, "/bin/true", arguments, NULL);
+}
+static void call_ptrace(void)
+{
+	syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
+}
+static void call_fork(void)
+{
+	syscall(SYS_fork);
+}
+static void call_open(void)
+{
+	syscall(SYS_open, "/etc/passwd", 0);
+}
+/* Refused, not fatal: the allocator asks and has another way. */
+static void call_openat(void)
+{
+	if (syscall(SYS_openat, -100, "/etc/passwd", 0) >= 0)
+		syscall(SYS_exit_group, 77);
+}
+static void call_bind(void)
+{
+	syscall(SYS_bind, 0, NULL, 0);
+}
+static void call_connect(void)
+{
+	syscall(SYS_connect, -1, NULL, 0);
+}
+static void call_socket_unix(void)
+{
+	syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+static void call_socket_inet(void)
+{
+	syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+}
+static void call_kvm_run(void)
+{
+	syscall(SYS_ioctl, -1, KVM_RUN, 0);
+}
+static void call_kvm_create_vm(void)
+{
+	syscall(SYS_ioctl, -1, KVM_CREATE_VM, 0);
+}
+static void call_write(void)
+{
+	syscall(SYS_write, -1, "", 1);
+}
+
+/* Returns the wait status of the process. */
+static int status_of(enum cxvm_seccomp mode, enum thread_kind kind, void (*call)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		struct seccomp_filters filters;
+
+		if (seccomp_filters_create(&filters, mode, &silent) ||
+		    seccomp_filters_arm(&filters, kind))
+			syscall(SYS_exit_group, 99);
+		call();
+		syscall(SYS_exit_group, 0);
+	}
+	cr_assert_gt(child, 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static const struct {
+	const char *name;
+	void (*call)(void);
+	bool vcpu, io; /* allowed there */
+} cases[] = {
+	{"nothing", call_nothing, true, true},
+	{"write", call_write, true, true},
+	{"openat", call_openat, true, true},
+	{"execve", call_execve, false, false},
+	{"ptrace", call_ptrace, false, false},
+	{"fork", call_fork, false, false},
+	{"bind", call_bind, false, false},
+	{"connect", call_connect, false, true},
+	{"socket AF_UNIX", call_socket_unix, false, true},
+	{"socket AF_INET", call_socket_inet, false, false},
+	{"KVM_RUN", call_kvm_run, true, false},
+	{"KVM_CREATE_VM", call_kvm_create_vm, false, false},
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	{"open", call_open, false, false},
+#endif
+};
+
+static void expect(const char *name, const char *thread, int status, bool allowed)
+{
+	if (allowed)
+		cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+			  "%s in %s: status 0x%x, it should be allowed", name, thread, status);
+	else
+		cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
+			  "%s in %s: status 0x%x, it should be killed", name, thread, status);
+}
+
+Test(seccomp, forbidden_calls_end_the_process)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		expect(cases[i].name, "vcpu",
+		       status_of(CXVM_SECCOMP_ON, THREAD_VCPU, cases[i].call), cases[i].vcpu);
+		expect(cases[i].name, "io", status_of(CXVM_SECCOMP_ON, THREAD_IO, cases[i].call),
+		       cases[i].io);
+		expect(cases[i].name, "default",
+		       status_of(CXVM_SECCOMP_DEFAULT, THREAD_VCPU, cases[i].call), cases[i].vcpu);
+	}
+}
+
+Test(seccomp, off_and_log_end_nothing)
+{
+	expect("ptrace", "off", status_of(CXVM_SECCOMP_OFF, THREAD_VCPU, call_ptrace), true);
+	expect("ptrace", "log", status_of(CXVM_SECCOMP_LOG, THREAD_VCPU, call_ptrace), true);
+}
+
+static void status_line(const char *key, int expected)
+{
+	char line[256];
+	int value = -1;
+	FILE *file = fopen("/proc/self/status", "r");
+
+	cr_assert_not_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), " %d", &value);
+	fclose(file);
+	cr_assert_eq(value, expected, "%s %d", key, value);
+}
+
+Test(seccomp, no_new_privileges_in_every_mode)
+{
+	struct seccomp_filters filters;
+
+	status_line("NoNewPrivs:", 0);
+	cr_assert_eq(seccomp_filters_create(&filters, CXVM_SECCOMP_OFF, &silent), 0);
+	status_line("NoNewPrivs:", 1);
+	cr_assert_eq(seccomp_filters_arm(&filters, THREAD_VCPU), 0);
+	status_line("Seccomp:", 0);
+	seccomp_filters_destroy(&filters);
+}
