@@ -421,6 +421,26 @@ Test(virtio_vsock, window_is_enforced_and_reopened, .timeout = 20)
 	teardown(&f);
 }
 
+Test(virtio_vsock, data_beyond_the_window_ends_the_connection, .timeout = 20)
+{
+	struct fixture f;
+	struct packet packet;
+	unsigned int i;
+	int fd;
+
+	setup(&f, 0, 8);
+	fd = guest_connects(&f, 5000, 1025, 65536);
+	/* Nobody reads and the guest ignores its credit: at some time the buffer is full. */
+	for (i = 0; i < 64; i++)
+		send_op(&f, 5000, 1025, VIRTIO_VSOCK_OP_RW, 0, 60000, 65536, 0);
+	do {
+		cr_assert(receive(&f, &packet, 5000));
+	} while (packet.header.op == VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	cr_assert_eq(packet.header.op, VIRTIO_VSOCK_OP_RST);
+	close(fd);
+	teardown(&f);
+}
+
 Test(virtio_vsock, guests_window_is_respected, .timeout = 20)
 {
 	struct fixture f;
