@@ -248,7 +248,8 @@ bool blk_request_result(struct blk *blk, struct blk_request *request, ssize_t re
 {
 	bool transfer = request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_OUT;
 
-	if (result == -EINTR || result == -EAGAIN)
+	/* Cancelled: the loop's thread ended before the request did; whoever drains repeats it. */
+	if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
 		return true;
 	if (request->fallocate_mode && (result == -EOPNOTSUPP || result == -ENOTTY)) {
 		if (request->type == VIRTIO_BLK_T_WRITE_ZEROES &&
