@@ -182,6 +182,10 @@ Test(legacy_serial, transmitter_interrupt)
 	out(&u, UART_IER, 0);
 	cr_assert_not(line(&u));
 	out(&u, UART_IER, UART_IER_THRI);
+	cr_assert(line(&u));
+	in(&u, UART_IIR);
+	out(&u, UART_IER, 0);
+	out(&u, UART_IER, UART_IER_THRI);
 	cr_assert(line(&u), "enabling it raises it again (serial8250_THRE_test)");
 	teardown(&u);
 }
