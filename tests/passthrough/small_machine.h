@@ -4,6 +4,15 @@
 
 #include "passthrough/passthrough.h"
 
+/* ThreadSanitizer's own memory leaves no room for terabytes of address space. */
+#ifdef __SANITIZE_THREAD__
+#define LARGE_DPA      "16G"
+#define LARGE_DPA_SIZE (16ull << 30)
+#else
+#define LARGE_DPA      "1T"
+#define LARGE_DPA_SIZE (1ull << 40)
+#endif
+
 /* The parts of a machine that passed-through devices live on, without KVM and without vCPUs. */
 struct small_machine {
 	struct bus mmio;

@@ -185,7 +185,7 @@ Test(layouts, eight_accelerators, .timeout = 60)
 	struct passthrough_device *devices[8] = {NULL};
 	struct small_machine machine;
 	struct sim_process sims[8];
-	const char *arguments[] = {"--dpa", "1T", "--decoders", "10", NULL};
+	const char *arguments[] = {"--dpa", LARGE_DPA, "--decoders", "10", NULL};
 
 	small_machine_up(&machine);
 	for (unsigned int i = 0; i < 8; i++) {
@@ -196,7 +196,7 @@ Test(layouts, eight_accelerators, .timeout = 60)
 		cr_assert_eq(small_machine_plug(&machine, devices[i], i), 0);
 		small_machine_place(&machine, i, devices[i]);
 		seen = look(devices[i]);
-		cr_expect_eq(seen.dpa, 1ull << 40);
+		cr_expect_eq(seen.dpa, LARGE_DPA_SIZE);
 		cr_expect_gt(seen.direct, 0u);
 	}
 	/* One dies; the others do not notice. */
