@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 set -u
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap '[[ $BASHPID != "$$" ]] || rm -rf "$work"' EXIT
 failures=0
 
 # check NAME COMMAND...: passes when the command does; shows its output when not.

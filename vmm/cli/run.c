@@ -10,7 +10,7 @@
 
 /* From the power button that SIGTERM presses to the forced stop. */
 #define GRACE_DEFAULT "power_off_grace_ms=10000"
-#define CONFIG_MAX    (1l << 20)
+#define CONFIG_MAX    ((size_t)1 << 20)
 
 enum run_action { ACTION_RUN, ACTION_CHECK, ACTION_DESCRIBE };
 
@@ -29,10 +29,9 @@ static void on_signal(int number)
 {
 	int saved_errno = errno;
 
-	/* The first SIGTERM asks the guest; SIGINT, or a second SIGTERM, does not ask. */
-	if (running && number == SIGTERM && !ended_by)
-		cxvm_power_button(running);
-	else if (running)
+	/* The first SIGTERM asks the guest, when there is one already; SIGINT, or a second SIGTERM,
+	 * does not ask. */
+	if (running && (number != SIGTERM || ended_by || cxvm_power_button(running)))
 		cxvm_stop(running);
 	ended_by = number;
 	errno = saved_errno;
@@ -46,31 +45,38 @@ static int usage(const char *format, const char *what)
 	return CLI_USAGE;
 }
 
+/* To the end, because it may be a pipe. NULL when it is empty, too long or cannot be read. */
+static char *read_text(FILE *file, size_t *length)
+{
+	char *text = malloc(CONFIG_MAX + 1);
+
+	*length = text ? fread(text, 1, CONFIG_MAX + 1, file) : 0;
+	if (*length && *length <= CONFIG_MAX && !ferror(file))
+		return text;
+	free(text);
+	return NULL;
+}
+
 static int load_config(struct cxvm *vm, const char *path)
 {
-	char *text = NULL;
-	long size = 0;
-	FILE *file = fopen(path, "r");
-	int result;
+	FILE *file = fopen(path, "re");
+	int result = CLI_BAD_CONFIG;
+	size_t length;
+	char *text;
 
 	if (!file) {
 		fprintf(stderr, "cxvm: cannot open the configuration %s: %s\n", path,
 			strerror(errno));
-		return CLI_BAD_CONFIG;
+		return result;
 	}
-	if (!fseek(file, 0, SEEK_END))
-		size = ftell(file);
-	if (size > 0 && size <= CONFIG_MAX && !fseek(file, 0, SEEK_SET))
-		text = malloc((size_t)size);
-	if (!text || fread(text, 1, (size_t)size, file) != (size_t)size) {
+	text = read_text(file, &length);
+	if (!text)
 		fprintf(stderr,
-			"cxvm: cannot read the configuration %s: it must be a file of 1 byte to 1 "
-			"MiB\n",
+			"cxvm: cannot read the configuration %s: it must be 1 byte to 1 MiB of "
+			"text\n",
 			path);
-		result = CLI_BAD_CONFIG;
-	} else {
-		result = cxvm_load_json(vm, text, (size_t)size) ? CLI_BAD_CONFIG : CLI_OK;
-	}
+	else if (!cxvm_load_json(vm, text, length))
+		result = CLI_OK;
 	free(text);
 	fclose(file);
 	return result;
