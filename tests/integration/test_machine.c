@@ -234,10 +234,12 @@ Test(access, a_trapped_read_makes_no_system_call_but_kvm_run, LIMIT)
 		cr_skip_test("it needs the build folder: cxvm and syscall-counter");
 	count_system_calls(500, &few, &few_runs);
 	count_system_calls(2500, &many, &many_runs);
-	/* Tracing itself interrupts some. */
-	cr_assert_geq(many_runs - few_runs, 1900, "%ld and %ld", few_runs, many_runs);
-	/* The ends of two runs differ by a futex call or two. */
-	cr_assert_lt(labs(many - few), 50, "%ld and %ld", few, many);
+	/* One for each read; tracing itself interrupts some, which then come again. */
+	cr_assert_geq(few_runs, 500);
+	cr_assert_geq(many_runs, 2500);
+	/* 2000 more reads: even one more call for every fourth would show. What a busy host adds
+	 * (futex calls at the ends of the runs) does not. */
+	cr_assert_lt(many - few, 500, "%ld and %ld", few, many);
 }
 
 static void ends(const char *name, const char *cmdline, enum cxvm_exit_reason reason, uint32_t code)
