@@ -36,7 +36,9 @@ int cxl_memory_claim(struct cxl_vfio_device *cdev)
 	 */
 	if (cxl_memory_is_ram(cdev))
 		return -EBUSY;
-	cdev->claim = request_mem_region(cdev->range.base, cdev->range.size, CXL_VFIO_NAME);
+	/* Exclusive: /dev/mem must not map it either. */
+	cdev->claim =
+		request_mem_region_exclusive(cdev->range.base, cdev->range.size, CXL_VFIO_NAME);
 	if (!cdev->claim)
 		return -EBUSY;
 	/*

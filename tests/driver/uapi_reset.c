@@ -69,6 +69,36 @@ static void test_flr(struct uapi_device *device, volatile uint64_t *map)
 		     "s64e Lock after FLR");
 }
 
+/* 0 or -1 with errno; ENODEV: the bus cannot be reset. */
+static int hot_reset(struct uapi_device *device)
+{
+	struct {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_dependent_device devices[8];
+	} info = {.info.argsz = sizeof(info)};
+	struct {
+		struct vfio_pci_hot_reset reset;
+		int32_t group;
+	} reset = {.reset = {.argsz = sizeof(reset), .count = 1}, .group = device->group};
+
+	if (ioctl(device->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info))
+		return -1;
+	return ioctl(device->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
+}
+
+static void test_hot_reset(struct uapi_device *device, volatile uint64_t *map)
+{
+	int ret;
+
+	mark(device, map);
+	ret = hot_reset(device);
+	if (ret && errno == ENODEV)
+		return; /* on a root bus there is no bus reset */
+	uapi_check(device, "s41m hot reset", ret == 0, "%s", strerror(errno));
+	expect_fresh(device, map, "s41n the mapping after the hot reset", "s54f the registers then",
+		     "s64g Lock then");
+}
+
 static void test_with_memory_space_off(struct uapi_device *device, volatile uint64_t *map)
 {
 	uint32_t command = (uint32_t)uapi_config_read(device, 4, 2);
@@ -116,6 +146,7 @@ void uapi_test_reset(struct uapi_device *device)
 	expect_fresh(device, map, "s41b the mapping after the reset",
 		     "s54b the registers after the reset", "s64d Lock after the reset");
 	test_flr(device, map);
+	test_hot_reset(device, map);
 	test_with_memory_space_off(device, map);
 	munmap((void *)map, device->memory.info.size);
 	test_second_open(device);

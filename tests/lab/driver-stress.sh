@@ -14,8 +14,10 @@ driver_bind "$device"
 "${test[@]}" --name driver-resets resets "$resets"
 "${test[@]}" --name driver-cycles cycles "$cycles"
 
-# Killed while threads touch the memory, read the regions, reset the device and switch memory decoding.
+# Killed while threads touch the memory, read the regions, reset the device and switch memory decoding, and the host resets it too.
 killed=0
+(while :; do echo 1 >"/sys/bus/pci/devices/$device/reset"; done) 2>/dev/null &
+storm=$!
 for ((i = 0; i < kills; i++)); do
     "${test[@]}" --name driver-hold hold >hold.out 2>&1 &
     pid=$!
@@ -26,6 +28,8 @@ for ((i = 0; i < kills; i++)); do
     wait $pid 2>/dev/null
     killed=$((killed + 1))
 done
+kill $storm
+wait $storm 2>/dev/null
 lab_equal "driver: $kills users killed at random points" "$kills" $killed
 lab_equal "driver: no claim is left of them" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
 "${test[@]}" --name driver-after-kill --summary statements

@@ -8,23 +8,25 @@
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --cache-capable
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --config-lock
 # lab: accel-sim=--contract none --class memory --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
+# lab: qemu=-device pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1
+# lab: accel-sim=bus=rp0 --contract none --dpa 256M --topology B --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
 # shellcheck shell=bash
 source "$LAB/lib.sh"
 source "$LAB/driver-lib.sh"
 
 driver_need_module
 mapfile -t devices < <(driver_devices)
-lab_equal "refuse: five devices" 5 "${#devices[@]}"
+lab_equal "bind: six devices" 6 "${#devices[@]}"
 
 # refused NAME BDF TEXT: not bound, and the log says TEXT once.
 refused() {
     dmesg --clear
     if driver_bind "$2"; then
-        lab_fail "refuse: $1" "it was bound"
+        lab_fail "bind: $1" "it was bound"
         driver_unbind "$2"
         return
     fi
-    lab_equal "refuse: $1" 1 "$(dmesg | grep -c "cxl-vfio-pci $2: .*$3")"
+    lab_equal "bind: $1" 1 "$(dmesg | grep -c "cxl-vfio-pci $2: .*$3")"
 }
 
 driver_load
@@ -32,34 +34,39 @@ refused "nothing committed" "${devices[0]}" "firmware committed no memory in HDM
 refused "system RAM" "${devices[1]}" "is system RAM or in use by another driver"
 
 # Two devices over one range: the second cannot be bound while the first is open, and cannot be opened when it is bound.
-lab_check "refuse: a cache-capable device binds" driver_bind "${devices[2]}"
-lab_check "refuse: a device with CONFIG_LOCK binds" driver_bind "${devices[3]}"
-driver-uapi-test --device "${devices[2]}" --topology A --dpa 0x10000000 --name refuse hold >hold.out 2>&1 &
+lab_check "bind: a cache-capable device binds" driver_bind "${devices[2]}"
+lab_check "bind: a device with CONFIG_LOCK binds" driver_bind "${devices[3]}"
+driver-uapi-test --device "${devices[2]}" --topology A --dpa 0x10000000 --name bind hold >hold.out 2>&1 &
 pid=$!
 lab_wait_text hold.out holding 20 $pid
-lab_equal "refuse: the range is claimed while open" 1 "$(grep -c '40000000-4fffffff : cxl-vfio-pci' /proc/iomem)"
+lab_equal "bind: the range is claimed while open" 1 "$(grep -c '40000000-4fffffff : cxl-vfio-pci' /proc/iomem)"
 dmesg --clear
-driver-uapi-test --device "${devices[3]}" --name refuse cycles 1 >second.out 2>&1 && lab_fail "refuse: opening over a claimed range" "it was opened"
-lab_equal "refuse: opening over a claimed range" 1 "$(dmesg | grep -c 'cannot claim the memory range')"
+driver-uapi-test --device "${devices[3]}" --name bind cycles 1 >second.out 2>&1 && lab_fail "bind: opening over a claimed range" "it was opened"
+lab_equal "bind: opening over a claimed range" 1 "$(dmesg | grep -c 'cannot claim the memory range')"
 driver_unbind "${devices[3]}"
 refused "a range that is in use" "${devices[3]}" "is system RAM or in use by another driver"
 kill -KILL $pid
 wait $pid 2>/dev/null
-lab_check "refuse: it can be bound afterwards" driver_bind "${devices[3]}"
-driver-uapi-test --device "${devices[3]}" --name refuse-locked --topology A --dpa 0x10000000 cycles 3
-driver-uapi-test --device "${devices[2]}" --name refuse-cache --topology A --dpa 0x10000000 cache
+lab_check "bind: it can be bound afterwards" driver_bind "${devices[3]}"
+driver-uapi-test --device "${devices[3]}" --name bind-locked --topology A --dpa 0x10000000 cycles 3
+driver-uapi-test --device "${devices[2]}" --name bind-cache --topology A --dpa 0x10000000 cache
 
 # A memory expander is an ordinary PCI device, unless the parameter says otherwise.
-lab_check "refuse: a memory expander binds" driver_bind "${devices[4]}"
-driver-uapi-test --device "${devices[4]}" --name refuse-expander disabled
+lab_check "bind: a memory expander binds" driver_bind "${devices[4]}"
+driver-uapi-test --device "${devices[4]}" --name bind-expander disabled
 driver_unload
 driver_load allow_memory_class=1 scrub=1
 driver_bind "${devices[4]}"
-driver-uapi-test --device "${devices[4]}" --name refuse-expander-allowed cycles 2
+driver-uapi-test --device "${devices[4]}" --name bind-expander-allowed cycles 2
 
 # scrub=1: what one user leaves the next does not find.
 driver_bind "${devices[2]}"
-driver-uapi-test --device "${devices[2]}" --name refuse-scrub --topology A --dpa 0x10000000 scrub
+driver-uapi-test --device "${devices[2]}" --name bind-scrub --topology A --dpa 0x10000000 scrub
+
+# Behind a root port: hot reset.
+driver_bind "${devices[5]}"
+driver-uapi-test --device "${devices[5]}" --name bind-root-port --topology B --dpa 0x10000000 --summary statements | tee root-port.out
+lab_check "bind: hot reset was tried" grep -q 's41n the mapping after the hot reset' root-port.out
 driver_unload
 driver_load layout=4
 refused "an unknown layout" "${devices[2]}" "layout=4 is neither 2 nor 3"
