@@ -16,20 +16,21 @@ driver_bind "$device"
 
 # Killed while threads touch the memory, read the regions, reset the device and switch memory decoding, and the host resets it too.
 killed=0
-(while :; do echo 1 >"/sys/bus/pci/devices/$device/reset"; done) 2>/dev/null &
-storm=$!
 for ((i = 0; i < kills; i++)); do
     "${test[@]}" --name driver-hold hold >hold.out 2>&1 &
     pid=$!
     lab_wait_text hold.out holding 20 $pid || break
+    # Not earlier: opening needs the device's lock and would be refused with EAGAIN.
+    (while :; do echo 1 >"/sys/bus/pci/devices/$device/reset"; done) 2>/dev/null &
+    storm=$!
     # A random point of what goes on.
     sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
     kill -KILL $pid
     wait $pid 2>/dev/null
+    kill $storm
+    wait $storm 2>/dev/null
     killed=$((killed + 1))
 done
-kill $storm
-wait $storm 2>/dev/null
 lab_equal "driver: $kills users killed at random points" "$kills" $killed
 lab_equal "driver: no claim is left of them" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
 "${test[@]}" --name driver-after-kill --summary statements
