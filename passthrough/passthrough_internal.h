@@ -115,7 +115,8 @@ struct passthrough_device {
 
 	/* Interrupts */
 	enum passthrough_irq_mode irq_mode;
-	uint32_t irq_armed; /* how many vectors the device's side knows */
+	uint32_t irq_armed;  /* how many vectors the device's side knows */
+	uint32_t intx_count; /* 0: the device's side has no line interrupt */
 	int intx_fd;
 	int intx_resample_fd;
 	uint32_t intx_gsi;

@@ -35,6 +35,9 @@ int passthrough_prepare_vectors(struct passthrough_device *device)
 	const struct config_msi *msi = &device->config_facts.msi;
 	int result = 0;
 
+	/* Asked now: later, the sandbox of the vCPU threads has no more questions to the kernel. */
+	device->intx_count =
+		device->config_facts.interrupt_pin ? irq_count(device, VFIO_PCI_INTX_IRQ_INDEX) : 0;
 	if (msix->offset && irq_count(device, VFIO_PCI_MSIX_IRQ_INDEX) >= msix->vectors) {
 		struct pci_msix_options options = {
 			.vectors = msix->vectors,
@@ -190,8 +193,7 @@ void passthrough_update_irqs(struct passthrough_device *device)
 	else if (wanted == PASSTHROUGH_IRQ_MSI)
 		result = irq_arm(device, VFIO_PCI_MSI_IRQ_INDEX, vectors, pci_msi_eventfd);
 	else if (wanted == PASSTHROUGH_IRQ_INTX)
-		result = irq_count(device, VFIO_PCI_INTX_IRQ_INDEX) ? intx_start(device)
-								    : -EOPNOTSUPP;
+		result = device->intx_count ? intx_start(device) : -EOPNOTSUPP;
 	if (!result)
 		device->irq_mode = wanted;
 	else if (wanted != PASSTHROUGH_IRQ_INTX)

@@ -107,6 +107,8 @@ static const struct allowed ioctls[] = {
 	{ (long)KVM_SIGNAL_MSI, BOTH },
 	{ (long)VFIO_DEVICE_SET_IRQS, BOTH },
 	{ (long)VFIO_DEVICE_RESET, BOTH },
+	{ (long)VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, BOTH }, /* devices without a reset of their own */
+	{ (long)KVM_SET_DEVICE_ATTR, BOTH },        /* KVM forgets a VFIO file when its device goes */
 	{ (long)VFIO_DEVICE_FEATURE, BOTH },        /* dma-buf after a reset */
 	{ (long)VFIO_IOMMU_MAP_DMA, BOTH },
 	{ (long)VFIO_IOMMU_UNMAP_DMA, BOTH },

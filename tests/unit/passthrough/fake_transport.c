@@ -136,6 +136,7 @@ static int fake_irq_info(struct vfio_transport *transport, uint32_t index, uint3
 {
 	struct fake_transport *fake = fake_of(transport);
 
+	fake->questions++;
 	*flags = VFIO_IRQ_INFO_EVENTFD;
 	*count = index == VFIO_PCI_MSIX_IRQ_INDEX   ? fake->vectors
 		 : index == VFIO_PCI_INTX_IRQ_INDEX ? 1

@@ -386,7 +386,9 @@ Test(passthrough, intx_until_msix)
 	fake.pin = 2;
 	up();
 	cr_expect_eq(config_read(PCI_INTERRUPT_PIN, 1), 1u);
+	unsigned int questions = fake.questions;
 	place_bars();
+	cr_expect_eq(fake.questions, questions, "the sandbox lets nobody ask while the guest runs");
 	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_INTX);
 	cr_expect_eq(fake.irq_index, (uint32_t)VFIO_PCI_INTX_IRQ_INDEX);
 	cr_expect_eq(fake.irq_flags,
