@@ -101,6 +101,6 @@ void plain_skip(const char *format, ...) __attribute__((format(printf, 1, 2), no
 	PLAIN(strcmp(a, b) == 0, plain_failed, #a " is " #b, __VA_ARGS__)
 #define cr_skip_test(...) plain_skip(" " __VA_ARGS__)
 #define cr_skip(...)      plain_skip(" " __VA_ARGS__)
-#define cr_log_warn(...)  ((void)fprintf(stderr, "warning: " __VA_ARGS__))
+#define cr_log_info(...)  ((void)fprintf(stderr, "warning: " __VA_ARGS__))
 
 #endif

@@ -112,7 +112,7 @@ static bool too_new(const char *signature, const char *output, const char *text)
 			       : strstr(text, "Unknown SRAT subtable type 0x6") != NULL;
 
 	if (unknown)
-		cr_log_warn("this iasl does not know all of %s (IASL=... names another)",
+		cr_log_info("this iasl does not know all of %s (IASL=... names another)",
 			    signature);
 	return unknown;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * MSI-X of the simulated accelerator for user space: one UIO device per accelerator, signalled by
- * vector 0. For guests of the tests; it claims no memory, the register window stays reachable through
- * sysfs.
+ * vector 0. For guests of the tests; it claims no memory, the register window stays reachable
+ * through sysfs.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -54,10 +54,7 @@ static void accel_uio_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
-static const struct pci_device_id accel_uio_ids[] = {
-	{ PCI_DEVICE(ACCEL_VENDOR, ACCEL_DEVICE) },
-	{ }
-};
+static const struct pci_device_id accel_uio_ids[] = {{PCI_DEVICE(ACCEL_VENDOR, ACCEL_DEVICE)}, {}};
 MODULE_DEVICE_TABLE(pci, accel_uio_ids);
 
 static struct pci_driver accel_uio_driver = {
