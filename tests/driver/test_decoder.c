@@ -77,7 +77,8 @@ Test(decoder, no_host_address_is_ever_readable)
 	for (int layout = CXL_LAYOUT_V2; layout <= CXL_LAYOUT_V3; layout++)
 		for (u32 lock = 0; lock <= CXL_DECODER_LOCK_ON_COMMIT;
 		     lock += CXL_DECODER_LOCK_ON_COMMIT) {
-			struct decoder_shadow *shadow = shadow_of(layout, 0, 0x1600 | lock);
+			struct decoder_shadow *shadow =
+				shadow_of((enum cxl_layout)layout, 0, 0x1600 | lock);
 
 			cr_assert_eq(get(shadow, 0x10), 0);
 			cr_assert_eq(get(shadow, 0x14), 0);
@@ -90,7 +91,8 @@ Test(decoder, no_host_address_is_ever_readable)
 Test(decoder, read_only_registers)
 {
 	for (int layout = CXL_LAYOUT_V2; layout <= CXL_LAYOUT_V3; layout++) {
-		struct decoder_shadow *shadow = shadow_of(layout, 0, COMMITTED_LOCKED);
+		struct decoder_shadow *shadow =
+			shadow_of((enum cxl_layout)layout, 0, COMMITTED_LOCKED);
 		u32 base = origin(shadow) - HDM;
 
 		for (u32 at = 0; at < HDM + 4; at += 4) {
@@ -187,7 +189,8 @@ Test(decoder, v3_other_registers_are_plain)
 Test(decoder, decoders_are_independent_and_counted)
 {
 	for (int layout = CXL_LAYOUT_V2; layout <= CXL_LAYOUT_V3; layout++) {
-		struct decoder_shadow *shadow = shadow_of(layout, 0, COMMITTED_LOCKED);
+		struct decoder_shadow *shadow =
+			shadow_of((enum cxl_layout)layout, 0, COMMITTED_LOCKED);
 
 		cr_assert_eq(set_get(shadow, 0x34, 5), 5, "decoder 1 is free");
 		cr_assert_eq(get(shadow, 0x14), 0);
