@@ -68,7 +68,8 @@ check "check: nothing on standard error" err_empty
 status 3 "$cxvm" run --log-format=json --disk $'path="a\t\\"' --kernel $'/no\x01where\\"' >/dev/null
 "$cxvm" run --log-format=json --config "$work/bad.json" 2>"$work/err"
 "$cxvm" run --log-format=json --payload $'kernel=/no\twhere\\é' 2>>"$work/err"
-check "log lines are JSON objects with time, level, object and message" "$build_dir/tests/api/json-lines" "$work/err" 4
+"$cxvm" run --log-format=json --payload $'kernel=/no\xff\xc3(\xed\xa0\x80\xf0\x9f\x98\x80where\xe2\x82' 2>>"$work/err"
+check "log lines are JSON objects with time, level, object and message" "$build_dir/tests/api/json-lines" "$work/err" 5
 check "log file is appended to: first" status 3 "$cxvm" run --log-file "$work/log" --config "$work/bad.json"
 check "log file is appended to: second" status 3 "$cxvm" run --log-file "$work/log" --config "$work/bad.json"
 check "log file has the lines of both" test "$(wc -l <"$work/log")" = 6

@@ -19,7 +19,34 @@ int cli_log_level(const char *text, enum cxvm_log_level *level)
 	return -1;
 }
 
-/* JSON string escaping (RFC 8259, 7); bytes that are no ASCII pass through as UTF-8. */
+/* Bytes of the UTF-8 sequence at @text (RFC 3629, 4), 0 when it is none: paths may hold any bytes,
+ * and a message may have been cut inside a sequence. */
+static size_t utf8_length(const unsigned char *text)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (text[0] < 0x80)
+		return 1;
+	if (text[0] < 0xc2 || text[0] > 0xf4)
+		return 0;
+	length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+	/* No overlong forms, no surrogates, nothing above U+10FFFF. */
+	if (text[0] == 0xe0)
+		low = 0xa0;
+	else if (text[0] == 0xed)
+		high = 0x9f;
+	else if (text[0] == 0xf0)
+		low = 0x90;
+	else if (text[0] == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
+		if (text[i] < low || text[i] > high)
+			return 0;
+	return length;
+}
+
+/* JSON string escaping (RFC 8259, 7); what is no UTF-8 becomes U+FFFD. */
 static void append_json(char *line, size_t size, size_t *used, const char *text)
 {
 	for (; *text && *used + 8 < size; text++) {
@@ -30,8 +57,14 @@ static void append_json(char *line, size_t size, size_t *used, const char *text)
 			line[(*used)++] = (char)byte;
 		} else if (byte < 0x20) {
 			*used += (size_t)snprintf(line + *used, size - *used, "\\u%04x", byte);
+		} else if (!utf8_length((const unsigned char *)text)) {
+			*used += (size_t)snprintf(line + *used, size - *used, "\\ufffd");
 		} else {
-			line[(*used)++] = (char)byte;
+			size_t length = utf8_length((const unsigned char *)text);
+
+			memcpy(line + *used, text, length);
+			*used += length;
+			text += length - 1;
 		}
 	}
 	line[*used] = 0;
