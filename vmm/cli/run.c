@@ -198,10 +198,14 @@ static int take_option(struct cxvm *vm, struct run_arguments *arguments, char **
 	const char *equals = strchr(argv[*at], '='), *value = equals ? equals + 1 : NULL;
 	const struct flag *flag;
 	char name[32];
+	size_t length = strcspn(argv[*at] + 2, "=");
 	int result;
 
-	snprintf(name, sizeof(name), "%.*s",
-		 (int)(equals ? equals - argv[*at] - 2 : (ptrdiff_t)sizeof(name)), argv[*at] + 2);
+	/* A longer one is no option of ours, and stays none when it is cut. */
+	if (length >= sizeof(name))
+		length = sizeof(name) - 1;
+	memcpy(name, argv[*at] + 2, length);
+	name[length] = '\0';
 	if (!equals && is_value(argv[*at + 1]))
 		value = argv[++*at];
 	flag = find_flag(name);

@@ -130,6 +130,23 @@ static int write_page_tables(struct guest_memory *memory)
 	return 0;
 }
 
+/*
+ * What a reboot through the BIOS finds at ffff:0000 in real mode: a reset by the keyboard
+ * controller. Linux takes that way with hardware-reduced ACPI (it prefers EFI, which is not there,
+ * and then the BIOS) and would run into empty RAM.
+ */
+static int write_reset_vector(struct guest_memory *memory)
+{
+	static const uint8_t code[] = {
+		0xb0, 0xfe, /* mov al, 0xfe */
+		0xe6, 0x64, /* out 0x64, al */
+		0xf4,       /* hlt */
+		0xeb, 0xfd, /* jmp back to it */
+	};
+
+	return guest_memory_write(memory, X86_RESET_VECTOR, code, sizeof(code));
+}
+
 int boot_write_parameters(struct guest_memory *memory, const struct boot_kernel *kernel,
 			  const struct boot_parameters *parameters, const struct logger *logger)
 {
@@ -154,6 +171,8 @@ int boot_write_parameters(struct guest_memory *memory, const struct boot_kernel 
 	result = guest_memory_write(memory, X86_CMDLINE, cmdline, length + 1);
 	if (!result)
 		result = write_gdt(memory);
+	if (!result)
+		result = write_reset_vector(memory);
 	if (!result && kernel->protocol == BOOT_LINUX_64)
 		result = write_page_tables(memory);
 	if (!result)

@@ -14,8 +14,9 @@
 #define X86_CMDLINE        UINT64_C(0x20000)
 #define X86_CMDLINE_MAX    UINT64_C(0x10000)
 #define X86_EBDA_START     UINT64_C(0x9fc00)
-#define X86_FIRMWARE_START UINT64_C(0xe0000) /* ACPI tables, up to 1 MiB */
-#define X86_FIRMWARE_END   UINT64_C(0x100000)
+#define X86_FIRMWARE_START UINT64_C(0xe0000) /* ACPI tables, up to the reset vector */
+#define X86_RESET_VECTOR   UINT64_C(0xffff0) /* real-mode code, 16 bytes below 1 MiB */
+#define X86_FIRMWARE_END   X86_RESET_VECTOR
 #define X86_KERNEL_START   UINT64_C(0x100000)
 
 #define X86_LOW_RAM_END  UINT64_C(0xc0000000) /* RAM below the hole ends here at the latest */
