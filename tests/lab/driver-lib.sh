@@ -24,13 +24,3 @@ driver_bind() {
     [[ $(basename "$(readlink "/sys/bus/pci/devices/$1/driver")") == cxl-vfio-pci ]]
 }
 driver_unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
-# driver_dvsec BDF ID: position of a CXL DVSEC in config space.
-driver_dvsec() {
-    lspci -vvv -s "$1" | sed -n "s/.*Capabilities: \[\([0-9a-f]*\) v[0-9]*\] Designated Vendor-Specific: Vendor=1e98 ID=000$2 .*/\1/p"
-}
-# driver_lose_decoder BDF: Initiate CXL Reset by the host, which forgets what firmware committed.
-driver_lose_decoder() {
-    local at
-    at=$(driver_dvsec "$1" 0)
-    setpci -s "$1" "$(printf '%x' $((0x$at + 0x10))).w=4"
-}
