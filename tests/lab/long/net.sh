@@ -24,6 +24,8 @@ cxvm.test=tcp-send,192.168.77.1,5001,$bytes cxvm.test=tcp-receive,5002" --net ta
     lab_check $tag-ping grep -aq '^TEST-PASS ping' $tag.console
     lab_equal $tag-guest-to-host "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' received.$vhost)" \
         "$(tr -d '\r' <$tag.console | sed -n "s/^labtool: tcp-send ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
+    lab_check $tag-guest-to-host-bytes grep -q "ok bytes=$bytes " received.$vhost
+    lab_check $tag-host-to-guest-bytes grep -q "ok bytes=$bytes " sent.$vhost
     lab_equal $tag-host-to-guest "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' sent.$vhost)" \
         "$(tr -d '\r' <$tag.console | sed -n "s/^labtool: tcp-receive ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
     lab_equal $tag-status 0 "${vm_status[$tag]}"
