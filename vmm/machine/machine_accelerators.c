@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ unsigned int machine_accelerator_bus(size_t index)
 
 static int duplicate(int fd, bool used)
 {
-	return used ? dup(fd) : -1;
+	return used ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 static int connect_one(struct machine *machine, const struct cxvm_device *device,
@@ -304,7 +305,7 @@ size_t machine_describe_device_memory(const struct machine *machine,
 		if (accelerator->cxl && facts->memory == PASSTHROUGH_MEMORY_NODE)
 			memory[count++] = (struct acpi_memory_affinity){
 				.base = machine->layout.window[accelerator->cxl_index],
-				.size = facts->window_size,
+				.size = facts->dpa_size, /* the window may be larger */
 				.proximity_domain = domain_of(machine, accelerator),
 				.hot_pluggable = true,
 			};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,7 +112,7 @@ static int add_net(struct machine *machine, const struct cxvm_net *net)
 	}
 	if (net->use_fd) {
 		/* The configuration keeps its fd: the device owns what it is given. */
-		options.fd = dup(net->fd);
+		options.fd = fcntl(net->fd, F_DUPFD_CLOEXEC, 0);
 		if (options.fd < 0)
 			return -errno;
 	}
