@@ -10,22 +10,14 @@
 #include <unistd.h>
 
 #include "vmm/arch/x86_64/layout.h"
+#include "vmm/core/fd.h"
 
 #define HEAD_BYTES      4096u
 #define NOTES_MAX       65536u
 #define PAGE_BYTES      4096ull
 #define SETUP_HEADER_AT 0x1f1u
 
-static void close_fd(int *fd)
-{
-	int saved_errno = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	errno = saved_errno;
-}
-
-#define cleanup_fd __attribute__((cleanup(close_fd)))
+#define cleanup_fd __attribute__((cleanup(fd_close)))
 
 /* pread(2) until all is there: 0, -ENODATA when the file ends early, or -errno. */
 static int read_all(int fd, void *buffer, uint64_t length, uint64_t offset)
