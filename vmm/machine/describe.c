@@ -119,15 +119,16 @@ static void add_map(struct machine *machine, struct description *description)
 			blocks[i].node);
 	add_row(description, X86_FIRMWARE_START, X86_FIRMWARE_END - X86_FIRMWARE_START,
 		DESCRIPTION_FIRMWARE, "ACPI tables (in RAM)");
-	add_row(description, X86_ECAM_START, (uint64_t)X86_ECAM_BUSES << 20, DESCRIPTION_TRAPPED,
-		"PCI ECAM");
+	add_row(description, X86_ECAM_START, (uint64_t)machine->bus_count << 20,
+		DESCRIPTION_TRAPPED, "PCI ECAM");
 	add_row(description, X86_IOAPIC, 0x1000, DESCRIPTION_KVM, "IOAPIC");
 	add_row(description, X86_LAPIC, 0x1000, DESCRIPTION_KVM, "local APIC");
 	for (size_t i = 0; i < machine->layout.accelerator_count; i++)
 		add_row(description, machine->layout.chbs[i], 0x10000, DESCRIPTION_TRAPPED,
-			"CXL host bridge %u component registers", machine_accelerator_bus(i));
+			"CXL host bridge %u component registers",
+			machine_accelerator_bus(machine, i));
 	for (size_t i = 0; i < machine->bridge_count; i++) {
-		unsigned int bus = i ? machine_accelerator_bus(i - 1) : 0;
+		unsigned int bus = i ? machine_accelerator_bus(machine, i - 1) : 0;
 
 		add_row(description, machine->windows[i].memory_32.base,
 			machine->windows[i].memory_32.size, DESCRIPTION_WINDOW,

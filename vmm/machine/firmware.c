@@ -12,6 +12,7 @@
  * no stack matter. */
 struct firmware {
 	struct acpi_machine acpi;
+	struct acpi_ecam ecam;
 	struct acpi_cpu cpus[MACHINE_MAX_VCPUS];
 	struct acpi_bridge bridges[LAYOUT_MAX_BRIDGES];
 	struct acpi_bridge_window bridge_windows[LAYOUT_MAX_BRIDGES][3];
@@ -25,12 +26,6 @@ struct firmware {
 
 static const struct acpi_ioapic ioapic = {
 	.id = 0, .address = X86_IOAPIC, .gsi_base = 0, .gsi_count = IRQ_IOAPIC_PINS};
-
-static const struct acpi_ecam ecam = {
-	.base = X86_ECAM_START,
-	.first_bus = 0,
-	.last_bus = X86_ECAM_BUSES - 1,
-};
 
 int machine_load_payload(struct machine *machine)
 {
@@ -94,15 +89,21 @@ static void add_window(struct acpi_bridge *bridge, struct acpi_bridge_window *li
 
 static void describe_bridges(const struct machine *machine, struct firmware *firmware)
 {
-	firmware->acpi.ecams = &ecam;
+	firmware->ecam = (struct acpi_ecam){
+		.base = X86_ECAM_START,
+		.first_bus = 0,
+		.last_bus = (uint8_t)(machine->bus_count - 1),
+	};
+	firmware->acpi.ecams = &firmware->ecam;
 	firmware->acpi.ecam_count = 1;
 	for (size_t i = 0; i < machine->bridge_count; i++) {
 		struct acpi_bridge *bridge = &firmware->bridges[i];
 		const struct pci_host_windows *windows = &machine->windows[i];
 
 		bridge->kind = i ? ACPI_BRIDGE_CXL : ACPI_BRIDGE_PCIE;
-		bridge->first_bus = i ? (uint8_t)machine_accelerator_bus(i - 1) : 0;
-		bridge->last_bus = i ? (uint8_t)(bridge->first_bus + 1) : 0x7f;
+		bridge->first_bus = i ? (uint8_t)machine_accelerator_bus(machine, i - 1) : 0;
+		bridge->last_bus =
+			i ? (uint8_t)(bridge->first_bus + 1) : (uint8_t)machine->plain_last_bus;
 		bridge->uid = bridge->first_bus;
 		bridge->config_ports = !i;
 		/* Every BAR and bus number is assigned already; the guest saves the work and keeps
@@ -159,7 +160,7 @@ static int build_e820(const struct machine *machine, struct firmware *firmware, 
 	struct e820_range cxl[MACHINE_MAX_DEVICES];
 	const struct e820_range reserved[] = {
 		{.base = X86_EBDA_START, .size = X86_KERNEL_START - X86_EBDA_START},
-		{.base = X86_ECAM_START, .size = (uint64_t)X86_ECAM_BUSES << 20},
+		{.base = X86_ECAM_START, .size = (uint64_t)machine->bus_count << 20},
 	};
 	struct e820_input input = {
 		.ram = ram,

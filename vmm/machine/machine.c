@@ -154,15 +154,15 @@ static int create_pci(struct machine *machine)
 		.memory = machine->memory,
 		.logger = machine->logger,
 		.ecam_base = X86_ECAM_START,
-		.bus_count = X86_ECAM_BUSES,
+		.bus_count = machine->bus_count,
 		.intx_gsi_base = X86_GSI_INTX,
 	};
 	int result = pci_root_create(&machine->pci, &options);
 
 	if (result)
 		return result;
-	/* Buses 0 to 0x7f for everything plain, two above them for each accelerator. */
-	return pci_root_add_host_bridge(machine->pci, 0, 0x7f, &machine->root_bus);
+	return pci_root_add_host_bridge(machine->pci, 0, (uint8_t)machine->plain_last_bus,
+					&machine->root_bus);
 }
 
 static int assign_pci(struct machine *machine, struct pci_bus **buses)
@@ -234,9 +234,9 @@ static int build(struct machine *machine)
 	int result = build_base(machine);
 
 	if (!result)
-		result = create_pci(machine);
-	if (!result)
 		result = machine_connect_devices(machine);
+	if (!result)
+		result = create_pci(machine);
 	if (!result)
 		result = plan_layout(machine);
 	if (!result)

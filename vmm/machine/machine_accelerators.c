@@ -10,9 +10,9 @@
 #include "devices/cxl/cxl_root_port.h"
 #include "devices/pci/pci_root_port.h"
 #include "guest-fw/acpi.h"
+#include "vmm/arch/x86_64/layout.h"
 #include "vmm/machine/machine_internal.h"
 
-#define CXL_FIRST_BUS      0x80u
 #define CXL_BUSES_PER_HOST 2u /* the root bus and the one below its only root port */
 
 /* One passed-through device and what it hangs on: a root port of its own, and for CXL a host bridge
@@ -30,9 +30,9 @@ struct accelerator {
 	struct pci_root_port *port;         /* the one of the two that was added, or NULL */
 };
 
-unsigned int machine_accelerator_bus(size_t index)
+unsigned int machine_accelerator_bus(const struct machine *machine, size_t index)
 {
-	return CXL_FIRST_BUS + CXL_BUSES_PER_HOST * (unsigned int)index;
+	return machine->plain_last_bus + 1 + CXL_BUSES_PER_HOST * (unsigned int)index;
 }
 
 static int duplicate(int fd, bool used)
@@ -78,6 +78,7 @@ int machine_connect_devices(struct machine *machine)
 	const struct machine_config *config = machine->config;
 	size_t cxl_count = 0;
 
+	machine->bus_count = 1;
 	if (!config->device_count)
 		return 0;
 	machine->accelerators = calloc(config->device_count, sizeof(*machine->accelerators));
@@ -93,7 +94,12 @@ int machine_connect_devices(struct machine *machine)
 		accelerator->cxl = passthrough_get_facts(accelerator->device)->cxl;
 		if (accelerator->cxl)
 			accelerator->cxl_index = cxl_count++;
+		else
+			machine->plain_last_bus++;
 	}
+	machine->bus_count = machine_accelerator_bus(machine, cxl_count);
+	_Static_assert(1 + CXL_BUSES_PER_HOST * MACHINE_MAX_DEVICES <= X86_ECAM_BUSES,
+		       "every device has its buses");
 	return 0;
 }
 
@@ -127,7 +133,7 @@ static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accele
 			     uint16_t slot)
 {
 	const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
-	unsigned int bus = machine_accelerator_bus(accelerator->cxl_index);
+	unsigned int bus = machine_accelerator_bus(machine, accelerator->cxl_index);
 	int result;
 
 	snprintf(accelerator->bridge_name, sizeof(accelerator->bridge_name),
@@ -266,7 +272,7 @@ void machine_describe_accelerators(const struct machine *machine, struct acpi_cf
 	for (size_t i = 0; i < machine->accelerator_count; i++) {
 		const struct accelerator *accelerator = &machine->accelerators[i];
 		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
-		unsigned int bus = machine_accelerator_bus(accelerator->cxl_index);
+		unsigned int bus = machine_accelerator_bus(machine, accelerator->cxl_index);
 
 		if (!accelerator->cxl)
 			continue;

@@ -64,6 +64,11 @@ struct machine {
 
 	struct layout layout;
 	struct pci_root *pci;
+	/* No more buses than there are: Linux reads the vendor ID of every device number of every bus
+	 * that the MCFG names, two exits each. Bus 0 and one below each root port of a plain device
+	 * come first, then two for each CXL host bridge. */
+	unsigned int plain_last_bus;
+	unsigned int bus_count;
 	struct pci_bus *root_bus;
 	struct pci_host_windows
 		windows[LAYOUT_MAX_BRIDGES]; /* 0: the plain bridge, then one per accelerator */
@@ -129,13 +134,13 @@ struct description;
 void machine_describe_windows(const struct machine *machine, struct description *description);
 
 /* machine_accelerators.c */
-int machine_connect_devices(struct machine *machine); /* before the layout */
+int machine_connect_devices(struct machine *machine); /* before the layout and the PCI root */
 int machine_plug_devices(struct machine *machine);    /* after RAM, before the PCI assignment */
 void machine_remove_devices(struct machine *machine);
 bool machine_needs_shared_ram(const struct machine *machine);
 size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list);
-/* The first bus number of the i-th CXL host bridge. */
-unsigned int machine_accelerator_bus(size_t index);
+/* The first bus number of the i-th CXL host bridge; after machine_connect_devices(). */
+unsigned int machine_accelerator_bus(const struct machine *machine, size_t index);
 /* What the firmware tables say: fixed windows and generic affinities; the domains continue after
  * the NUMA nodes. */
 struct acpi_cfmws;

@@ -23,7 +23,7 @@
 #define X86_PCI_32_START UINT64_C(0xc0000000)
 #define X86_PCI_32_END   UINT64_C(0xe0000000)
 #define X86_ECAM_START   UINT64_C(0xe0000000)
-#define X86_ECAM_BUSES   256u
+#define X86_ECAM_BUSES   256u /* room for so many; a machine shows those that it has */
 #define X86_CXL_CHBS_END                                                                           \
 	UINT64_C(0xfec00000) /* host bridge component registers grow down from here */
 #define X86_IOAPIC UINT64_C(0xfec00000)
