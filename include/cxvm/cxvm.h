@@ -375,6 +375,45 @@ struct cxvm_counters {
 };
 CXVM_API int cxvm_get_counters(const struct cxvm *vm, struct cxvm_counters *counters);
 
+/* ------------------------------------------------------------------------------------------------
+ * the host
+ *
+ * What of the host can be passed through, and how to make it so. No machine is needed. Each call
+ * hands out one document in @text, in CXVM_FORMAT_TEXT or CXVM_FORMAT_JSON (docs/cli.md says what
+ * is in it), for the caller to free(); it is NULL after -EINVAL, -E2BIG and -ENOMEM of the call
+ * itself.
+ */
+struct cxvm_host_options {
+	size_t size;
+	const char *root;   /* folder that stands for "/"; default: this host */
+	bool all;           /* list every device but bridges, not only accelerators */
+	const char *driver; /* bind to this one; default: the one that fits the device */
+};
+
+/* Accelerators, devices bound to VFIO, their IOMMU groups, drivers and CXL facts, and why one is
+ * not usable. @options may be NULL. Returns 0 or -errno. */
+CXVM_API int cxvm_host_list(const struct cxvm_host_options *options, enum cxvm_format format,
+			    char **text);
+
+/* KVM, IOMMU, VFIO, driver, huge pages and the memory lock limit, each with a fix when it is not as
+ * it should be. Returns the number of problems, or -errno. */
+CXVM_API int cxvm_host_check(const struct cxvm_host_options *options, enum cxvm_format format,
+			     char **text);
+
+/*
+ * cxvm_host_bind() - give @count devices ("0000:01:00.0") to VFIO: to cxl-vfio-pci when they are
+ * CXL devices with memory, else to vfio-pci. cxvm_host_unbind() gives them back to the host's
+ * drivers. When one is refused none is touched. Returns 0 or -errno, with the document saying why
+ * and what would help: -EINVAL (no PCI address, a bridge), -ENOENT (no such device), -EPERM (not
+ * root), -EBUSY (the host or a process uses it, or a device of its IOMMU group), -ENODEV (no
+ * IOMMU), -ENXIO (the driver is not loaded), -EIO (the driver does not take the device; it has its
+ * former one again).
+ */
+CXVM_API int cxvm_host_bind(const struct cxvm_host_options *options, const char *const *devices,
+			    size_t count, enum cxvm_format format, char **text);
+CXVM_API int cxvm_host_unbind(const struct cxvm_host_options *options, const char *const *devices,
+			      size_t count, enum cxvm_format format, char **text);
+
 /* "0.1.0"; static storage. */
 CXVM_API const char *cxvm_version(void);
 

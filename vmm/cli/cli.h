@@ -45,5 +45,9 @@ void cli_terminal_restore(void);
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
+int cli_host(int argc, char **argv);
+
+/* The exit status that stands for an error of the library. */
+int cli_status_of_error(int error);
 
 #endif

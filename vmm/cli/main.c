@@ -10,7 +10,10 @@ static const char help[] =
 	"  cxvm run [options]           boot a machine and serve it until it stops\n"
 	"  cxvm check [FILE] [options]  look at a configuration and the host; list every problem\n"
 	"  cxvm inspect [options]       print the guest physical map: what is direct, what traps\n"
-	"  cxvm --help | --version      also: cxvm run --help\n";
+	"  cxvm host list|check         what of the host can be passed through, and why something "
+	"cannot\n"
+	"  cxvm host bind|unbind BDF... give devices to VFIO, and back to the host\n"
+	"  cxvm --help | --version      also: cxvm run --help, cxvm host --help\n";
 
 static const char run_help[] =
 	"Usage: cxvm run --kernel FILE [options]   (cxvm check and cxvm inspect take the same "
@@ -58,13 +61,37 @@ static const char run_help[] =
 	"go on,\n"
 	"  128+N ended by signal N. SIGTERM presses the power button first, SIGINT does not.\n";
 
+static const char host_help[] =
+	"Usage: cxvm host list [--all] [--json]\n"
+	"       cxvm host check [--json]\n"
+	"       cxvm host bind BDF... [--driver NAME] [--json]\n"
+	"       cxvm host unbind BDF... [--json]\n"
+	"\n"
+	"  list     accelerators and devices bound to VFIO: IOMMU group, driver, CXL facts, why "
+	"one is "
+	"not usable\n"
+	"  check    KVM, IOMMU, VFIO, driver, huge pages, memory lock limit, each with a fix\n"
+	"  bind     to cxl-vfio-pci when the device is a CXL device with memory, else to vfio-pci\n"
+	"  unbind   back to the driver that the kernel chooses\n"
+	"\n"
+	"  --all          list every device but bridges\n"
+	"  --driver NAME  bind to this driver instead\n"
+	"  --json         as JSON (docs/cli.md)\n"
+	"  --root FOLDER  read another host's sys, proc and dev folders, copied to FOLDER\n"
+	"\n"
+	"Exit status: 0 done, 1 failed, 2 bad arguments, 3 refused (check: problems were found), 5 "
+	"no "
+	"permission, IOMMU or driver.\n";
+
 static const struct {
 	const char *name;
 	int (*function)(int argc, char **argv);
+	const char *help;
 } commands[] = {
-	{"run", cli_run},
-	{"check", cli_check},
-	{"inspect", cli_inspect},
+	{"run", cli_run, run_help},
+	{"check", cli_check, run_help},
+	{"inspect", cli_inspect, run_help},
+	{"host", cli_host, host_help},
 };
 
 int main(int argc, char **argv)
@@ -86,7 +113,7 @@ int main(int argc, char **argv)
 			continue;
 		for (int j = 2; j < argc; j++) {
 			if (!strcmp(argv[j], "--help")) {
-				fputs(run_help, stdout);
+				fputs(commands[i].help, stdout);
 				return CLI_OK;
 			}
 		}

@@ -257,7 +257,7 @@ static int parse_arguments(int argc, char **argv, struct cxvm *vm, struct run_ar
 	return CLI_OK;
 }
 
-static int status_of_error(int error)
+int cli_status_of_error(int error)
 {
 	switch (error) {
 	case -EINVAL:
@@ -271,6 +271,7 @@ static int status_of_error(int error)
 	case -ENOEXEC:
 		return CLI_BAD_KERNEL;
 	case -ENODEV:
+	case -ENXIO:
 	case -EACCES:
 	case -EPERM:
 	case -ENOSYS:
@@ -286,7 +287,7 @@ static int describe(struct cxvm *vm, enum cxvm_format format)
 	int error = cxvm_describe(vm, format, &text);
 
 	if (error)
-		return status_of_error(error);
+		return cli_status_of_error(error);
 	fputs(text, stdout);
 	free(text);
 	return CLI_OK;
@@ -345,7 +346,7 @@ static int run(struct cxvm *vm, const struct run_arguments *arguments)
 	error = cxvm_run(vm, &ended);
 	cli_terminal_restore();
 	running = NULL;
-	return error ? status_of_error(error) : status_of_exit(&ended, arguments);
+	return error ? cli_status_of_error(error) : status_of_exit(&ended, arguments);
 }
 
 static void print_problem(void *opaque, const char *message)
