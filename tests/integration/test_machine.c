@@ -202,18 +202,19 @@ Test(virtio, disk, LIMIT)
 	unlink(path);
 }
 
-/* System calls apart from KVM_RUN after the first KVM_RUN, and the KVM_RUNs. */
-static void count_system_calls(unsigned int reads, long *others, long *runs)
+/* System calls before the first KVM_RUN of any vCPU, apart from KVM_RUN after it, and the KVM_RUNs.
+ */
+static void count_system_calls(const char *name, const char *options, long *before, long *others,
+			       long *runs)
 {
 	char command[2048], kernel[512], line[256];
-	long before;
 	FILE *pipe;
 
-	guest_path("bench_mmio", kernel, sizeof(kernel));
+	guest_path(name, kernel, sizeof(kernel));
 	snprintf(command, sizeof(command),
-		 "%s %s run --kernel %s --cmdline count=%u --memory size=64M "
+		 "%s %s run --kernel %s %s --memory size=64M "
 		 "--debug-exit --log-level error 2>&1 >/dev/null | tail -n 1",
-		 SYSCALL_COUNTER, CXVM_COMMAND, kernel, reads);
+		 SYSCALL_COUNTER, CXVM_COMMAND, kernel, options);
 	pipe = popen(command, "r");
 	cr_assert_not_null(pipe);
 	cr_assert_not_null(fgets(line, sizeof(line), pipe));
@@ -221,25 +222,41 @@ static void count_system_calls(unsigned int reads, long *others, long *runs)
 	cr_assert_eq(sscanf(line,
 			    "{\"syscalls_before_run\": %ld, \"kvm_runs\": %ld, "
 			    "\"syscalls_after_run\": %ld}",
-			    &before, runs, others),
+			    before, runs, others),
 		     3, "%s", line);
 }
 
 Test(access, a_trapped_read_makes_no_system_call_but_kvm_run, LIMIT)
 {
-	long few, many, few_runs, many_runs;
+	long before, few, many, few_runs, many_runs;
 
 	guest_require_kvm();
 	if (access(SYSCALL_COUNTER, X_OK) != 0 || access(CXVM_COMMAND, X_OK) != 0)
 		cr_skip_test("it needs the build folder: cxvm and syscall-counter");
-	count_system_calls(500, &few, &few_runs);
-	count_system_calls(2500, &many, &many_runs);
+	count_system_calls("bench_mmio", "--cmdline count=500", &before, &few, &few_runs);
+	count_system_calls("bench_mmio", "--cmdline count=2500", &before, &many, &many_runs);
 	/* One for each read; tracing itself interrupts some, which then come again. */
 	cr_assert_geq(few_runs, 500);
 	cr_assert_geq(many_runs, 2500);
 	/* 2000 more reads: even one more call for every fourth would show. What a busy host adds
 	 * (futex calls at the ends of the runs) does not. */
 	cr_assert_lt(many - few, 500, "%ld and %ld", few, many);
+}
+
+Test(access, system_calls_before_the_first_kvm_run, LIMIT)
+{
+	long one, five, others, runs;
+
+	guest_require_kvm();
+	if (access(SYSCALL_COUNTER, X_OK) != 0 || access(CXVM_COMMAND, X_OK) != 0)
+		cr_skip_test("it needs the build folder: cxvm and syscall-counter");
+	count_system_calls("end", "--cmdline how=4 --cpus 1", &one, &others, &runs);
+	count_system_calls("end", "--cmdline how=4 --cpus 5", &five, &others, &runs);
+	cr_log_info("%ld system calls before KVM_RUN with one vCPU, %ld with five", one, five);
+	cr_assert_leq(one, 200);
+	/* 4 of a vCPU's 13 calls come before the boot vCPU's thread exists, the others race with
+	 * it. */
+	cr_assert_leq(five - one, 4 * 13, "%ld with one vCPU, %ld with five", one, five);
 }
 
 static void ends(const char *name, const char *cmdline, enum cxvm_exit_reason reason, uint32_t code)

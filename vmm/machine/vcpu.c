@@ -366,11 +366,10 @@ int vcpu_set_start(struct vcpu_set *set)
 		return -errno;
 	}
 	/*
-	 * The boot vCPU comes last: the others wait inside KVM_RUN for INIT and SIPI, so that
-	 * nothing of the guest runs before all threads exist, and no thread has to wait for another
-	 * one.
+	 * The boot vCPU comes first: it boots while the threads of the others are made. An INIT or
+	 * a SIPI that it sends meanwhile waits in the in-kernel local APIC of its target.
 	 */
-	for (uint32_t i = set->count; i-- > 0 && !error;)
+	for (uint32_t i = 0; i < set->count && !error; i++)
 		error = start_thread(&set->vcpus[i]);
 	if (error) {
 		log_error(set->logger, "vcpu", "cannot start the vCPU threads: %s",

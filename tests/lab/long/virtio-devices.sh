@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What disk.sh, net.sh and vsock.sh leave out: O_DIRECT, several queues, small queues, INTx instead of MSI-X, rate limits, entropy, balloon.
-# lab: timeout=300
+# lab: timeout=500
 source "$LAB/lib.sh"
 lab_need_cxvm virtio
 LAB_VMM=cxvm
@@ -34,3 +34,22 @@ lab_note "balloon: $full MiB resident at the end of the guest's tests"
 lab_check virtio-balloon-driver grep -aq '^INIT-END' virtio-balloon.console
 vm_kill virtio-balloon
 vm_wait_exit virtio-balloon 5
+
+# The virtio console on a socket: 200 lines out, one line in, one answer.
+vm_command cloud-6.12 pvh 1 256M "cxvm.test=hvc" --console socket="$PWD/hvc.sock"
+vm_start virtio-console "${vm_argv[@]}"
+lab_until 10 test -S hvc.sock
+coproc HVC { exec socat - "UNIX-CONNECT:$PWD/hvc.sock" 2>hvc.err; }
+hvc_read=${HVC[0]} hvc_write=${HVC[1]} hvc_pid=$HVC_PID
+while read -r -t $((60 * ${LAB_FACTOR:-1})) -u "$hvc_read" line; do
+    echo "$line" >>hvc.lines
+    [[ $line != "hvc ready" ]] || echo "from the host" >&"$hvc_write"
+    [[ $line != "hvc got"* ]] || break
+done
+vm_wait_exit virtio-console 30
+kill "$hvc_pid" 2>/dev/null
+wait "$hvc_pid" 2>/dev/null
+lab_equal virtio-console-lines 200 "$(grep -c '^hvc line' hvc.lines)"
+lab_equal virtio-console-order "$(seq 0 199)" "$(sed -n 's/^hvc line //p' hvc.lines)"
+lab_equal virtio-console-answer "hvc got from the host" "$(tail -n 1 hvc.lines)"
+lab_check virtio-console-guest grep -aq '^TEST-PASS hvc' virtio-console.console
