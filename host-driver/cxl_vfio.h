@@ -41,8 +41,9 @@ struct cxl_vfio_device {
 	bool cache_writeback_capable;
 	struct locator_block block;
 	struct component_map map;
-	struct component_range range; /* decoder 0 as firmware committed it */
-	void __iomem *area;           /* the 4 KiB CXL.mem register area, mapped while bound */
+	struct component_range range;  /* decoder 0 as firmware committed it */
+	void __iomem *area;            /* the 4 KiB CXL.mem register area, mapped while bound */
+	struct pci_saved_state *state; /* config space at that time, for error recovery */
 	struct access_window windows[CXL_CONFIG_WINDOWS];
 	u32 window_count;
 

@@ -219,6 +219,12 @@ int cxl_detect(struct cxl_vfio_device *cdev)
 		ret = cxl_detect_memory(cdev);
 	if (!ret)
 		ret = cxl_config_plan(cdev);
+	if (!ret) {
+		pci_save_state(pdev);
+		cdev->state = pci_store_saved_state(pdev);
+		if (!cdev->state)
+			ret = -ENOMEM;
+	}
 	pci_disable_device(pdev);
 	if (ret) {
 		cxl_forget(cdev);
@@ -238,4 +244,6 @@ void cxl_forget(struct cxl_vfio_device *cdev)
 	if (cdev->area)
 		iounmap(cdev->area);
 	cdev->area = NULL;
+	kfree(cdev->state);
+	cdev->state = NULL;
 }

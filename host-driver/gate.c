@@ -183,13 +183,42 @@ static void cxl_reset_done(struct pci_dev *pdev)
 		cxl_gate_reopen(cdev, RESET_ACTIVE_MS);
 }
 
+/*
+ * A fatal error freezes the link, and the PCI core resets the bus below the port whatever is
+ * answered here. It does not restore config space then, as it does for every other reset.
+ */
 static pci_ers_result_t cxl_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+	pci_ers_result_t answer;
 
 	if (cdev->cxl && state != pci_channel_io_normal)
 		cxl_gate_close(cdev);
-	return vfio_pci_core_aer_err_detected(pdev, state);
+	answer = vfio_pci_core_aer_err_detected(pdev, state);
+	return cdev->cxl && state == pci_channel_io_frozen ? PCI_ERS_RESULT_NEED_RESET : answer;
+}
+
+static pci_ers_result_t cxl_slot_reset(struct pci_dev *pdev)
+{
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+	u32 id;
+
+	if (!cdev->cxl)
+		return PCI_ERS_RESULT_RECOVERED;
+	if (pci_read_config_dword(pdev, PCI_VENDOR_ID, &id) || PCI_POSSIBLE_ERROR(id)) {
+		pci_err(pdev, "the device does not answer after the reset for an error\n");
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	/*
+	 * As it was when the device was bound: memory decodes, and the device is no bus master
+	 * until its user says so again.
+	 */
+	down_write(&cdev->core.memory_lock);
+	pci_load_saved_state(pdev, cdev->state);
+	pci_restore_state(pdev);
+	pci_clear_master(pdev);
+	up_write(&cdev->core.memory_lock);
+	return PCI_ERS_RESULT_RECOVERED;
 }
 
 static void cxl_error_resume(struct pci_dev *pdev)
@@ -199,6 +228,7 @@ static void cxl_error_resume(struct pci_dev *pdev)
 
 const struct pci_error_handlers cxl_error_handlers = {
 	.error_detected = cxl_error_detected,
+	.slot_reset = cxl_slot_reset,
 	.reset_prepare = cxl_reset_prepare,
 	.reset_done = cxl_reset_done,
 	.resume = cxl_error_resume,

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <linux/perf_event.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -47,66 +44,6 @@ bool uapi_fails_with(struct uapi_device *device, const char *statement, long lon
 	return uapi_check(device, statement, result == -1 && error == expected,
 			  "returned %lld (%s), expected -1 (%s)", result,
 			  result == -1 ? strerror(error) : "success", strerror(expected));
-}
-
-int uapi_open(struct uapi_device *device)
-{
-	struct vfio_group_status status = {.argsz = sizeof(status)};
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t length;
-
-	device->container = device->group = device->fd = -1;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device->bdf);
-	length = readlink(path, link, sizeof(link) - 1);
-	if (length < 0) {
-		perror(path);
-		return -1;
-	}
-	link[length] = 0;
-	snprintf(path, sizeof(path), "/dev/vfio/%s", basename(link));
-	device->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	device->group = open(path, O_RDWR | O_CLOEXEC);
-	if (device->container < 0 || device->group < 0) {
-		perror(path);
-		goto fail;
-	}
-	if (ioctl(device->group, VFIO_GROUP_GET_STATUS, &status) ||
-	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		fprintf(stderr, "%s: the group is not viable\n", path);
-		goto fail;
-	}
-	if (ioctl(device->group, VFIO_GROUP_SET_CONTAINER, &device->container) ||
-	    ioctl(device->container, VFIO_SET_IOMMU, (unsigned long)VFIO_TYPE1v2_IOMMU)) {
-		perror("VFIO_SET_IOMMU");
-		goto fail;
-	}
-	device->fd = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, device->bdf);
-	if (device->fd < 0) {
-		perror("VFIO_GROUP_GET_DEVICE_FD");
-		goto fail;
-	}
-	return 0;
-
-fail:
-	uapi_close(device);
-	return -1;
-}
-
-void uapi_close(struct uapi_device *device)
-{
-	if (device->fd >= 0)
-		close(device->fd);
-	if (device->group >= 0)
-		close(device->group);
-	if (device->container >= 0)
-		close(device->container);
-	device->container = device->group = device->fd = -1;
-}
-
-int uapi_reopen(struct uapi_device *device)
-{
-	uapi_close(device);
-	return uapi_open(device);
 }
 
 static void uapi_parse_caps(struct uapi_region *region, const uint8_t *info, uint32_t argsz)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VFIO device opened by group and type1 container, and the reporting of the UAPI test program.
+ * A VFIO device opened by group and type1 container or by character device and iommufd, and the
+ * reporting of the UAPI test program.
  *
  * Every check is named after a statement of the contract ("s27 ..."); one PASS or FAIL line each.
  */
@@ -41,9 +42,13 @@ struct uapi_device {
 	int layout;         /* 2 or 3 */
 	char topology;      /* A to D */
 	uint64_t dpa_size;
+	bool cdev; /* by character device and iommufd */
 
 	/* What was found. */
-	int container, group, fd;
+	int container, group; /* -1 when opened by character device */
+	int iommufd;          /* -1 when opened by group */
+	int fd;
+	uint32_t ioas; /* with iommufd */
 	uint32_t bar;
 	uint64_t bar_size;
 	uint64_t block; /* offset of the component block in the BAR, from the register locator */
@@ -63,7 +68,7 @@ bool uapi_check(struct uapi_device *device, const char *statement, bool ok, cons
 bool uapi_fails_with(struct uapi_device *device, const char *statement, long long result,
 		     int expected);
 
-/* Open container, group and device. 0 or -1 with a message on stderr. */
+/* Open the device by group, or by character device. 0 or -1 with a message on stderr. */
 int uapi_open(struct uapi_device *device);
 void uapi_close(struct uapi_device *device);
 /* Is the device's driver done with it, that is, can it be opened? Closes it again. */
@@ -110,5 +115,9 @@ int uapi_resets(struct uapi_device *device, unsigned int count);
 int uapi_hold(struct uapi_device *device);
 int uapi_scrub(struct uapi_device *device);
 int uapi_cache(struct uapi_device *device);
+/* uapi_errors.c: PCIe errors; the device is below a root port and the kernel has aer_inject. */
+int uapi_errors(struct uapi_device *device);
+/* uapi_dma.c: the device's own memory in an IOMMU map. */
+int uapi_dma(struct uapi_device *device);
 
 #endif

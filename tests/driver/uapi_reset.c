@@ -81,6 +81,9 @@ static int hot_reset(struct uapi_device *device)
 		int32_t group;
 	} reset = {.reset = {.argsz = sizeof(reset), .count = 1}, .group = device->group};
 
+	/* With an iommufd the kernel knows by itself whose the affected devices are. */
+	if (device->cdev)
+		reset.reset.count = 0;
 	if (ioctl(device->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info))
 		return -1;
 	return ioctl(device->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);

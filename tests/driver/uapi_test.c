@@ -4,7 +4,7 @@
  * line per statement.
  *
  * usage: driver-uapi-test --device BDF --layout 2|3 --topology A|B|C|D --dpa BYTES [--name PREFIX]
- * WHAT [COUNT]
+ * [--cdev] WHAT [COUNT]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -128,6 +128,10 @@ static int run(struct uapi_device *device, const char *what, unsigned int count)
 		return uapi_scrub(device);
 	if (!strcmp(what, "cache"))
 		return uapi_cache(device);
+	if (!strcmp(what, "errors"))
+		return uapi_errors(device);
+	if (!strcmp(what, "dma"))
+		return uapi_dma(device);
 	if (!strcmp(what, "lost"))
 		return test_lost(device);
 	fprintf(stderr, "unknown test %s\n", what);
@@ -143,6 +147,7 @@ int main(int argc, char **argv)
 		{"dpa", required_argument, NULL, 's'},
 		{"name", required_argument, NULL, 'n'},
 		{"summary", no_argument, NULL, 'q'},
+		{"cdev", no_argument, NULL, 'c'},
 		{NULL, 0, NULL, 0},
 	};
 	struct uapi_device device = {.prefix = "uapi", .layout = 2, .topology = 'A'};
@@ -165,6 +170,9 @@ int main(int argc, char **argv)
 		case 'q':
 			device.summary = true;
 			break;
+		case 'c':
+			device.cdev = true;
+			break;
 		case 'n':
 			device.prefix = optarg;
 			break;
@@ -175,7 +183,7 @@ int main(int argc, char **argv)
 	if (!device.bdf || optind >= argc) {
 		fprintf(stderr,
 			"usage: %s --device BDF [--layout N] [--topology X] [--dpa BYTES] [--name "
-			"P] WHAT [COUNT]\n",
+			"P] [--cdev] WHAT [COUNT]\n",
 			argv[0]);
 		return 2;
 	}

@@ -67,6 +67,10 @@ driver-uapi-test --device "${devices[2]}" --name bind-scrub --topology A --dpa 0
 driver_bind "${devices[5]}"
 driver-uapi-test --device "${devices[5]}" --name bind-root-port --topology B --dpa 0x10000000 --summary statements | tee root-port.out
 lab_check "bind: hot reset was tried" grep -q 's41n the mapping after the hot reset' root-port.out
+# And PCIe errors, which the port reports: recovered by the kernel and the driver while a user has the device.
+modprobe aer_inject
+driver-uapi-test --device "${devices[5]}" --name bind-errors --topology B --dpa 0x10000000 errors
+lab_equal "bind: the kernel saw both errors recovered" 2 "$(dmesg | grep -c 'device recovery successful')"
 driver_unload
 driver_load layout=4
 refused "an unknown layout" "${devices[2]}" "layout=4 is neither 2 nor 3"
