@@ -372,14 +372,25 @@ void passthrough_remove_windows(struct passthrough_device *device)
 				part_take_away(&device->bars[i].parts[j]);
 }
 
+void passthrough_unmap_windows(struct passthrough_device *device)
+{
+	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
+		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
+			struct passthrough_part *part = &device->bars[i].parts[j];
+
+			if (part->host)
+				munmap(part->host, part->segment.size);
+			part->host = NULL;
+		}
+	}
+}
+
 void passthrough_release_bars(struct passthrough_device *device)
 {
+	passthrough_unmap_windows(device);
 	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
 		struct passthrough_bar *bar = &device->bars[i];
 
-		for (uint32_t j = 0; j < bar->part_count; j++)
-			if (bar->parts[j].host)
-				munmap(bar->parts[j].host, bar->parts[j].segment.size);
 		free(bar->parts);
 		bar->parts = NULL;
 		bar->part_count = 0;

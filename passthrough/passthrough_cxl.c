@@ -57,6 +57,8 @@ static int dpa_map(struct passthrough_device *device, unsigned int decoder)
 	};
 	int result;
 
+	if (!device->dpa_host)
+		return -ENODEV; /* the host took it back just now */
 	snprintf(dpa->name, sizeof(dpa->name), "%.24s DPA %u", device->id, decoder);
 	result = guest_memory_map_window(device->environment.memory, &window, &dpa->window);
 	if (result)
@@ -238,6 +240,11 @@ void passthrough_release_cxl(struct passthrough_device *device)
 		hdm_decoder_destroy(&device->hdm);
 		device->cxl_ready = false;
 	}
+	passthrough_unmap_dpa(device);
+}
+
+void passthrough_unmap_dpa(struct passthrough_device *device)
+{
 	if (device->dpa_reserved)
 		munmap(device->dpa_reserved, device->dpa_reserved_size);
 	device->dpa_reserved = NULL;

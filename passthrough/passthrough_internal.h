@@ -143,6 +143,7 @@ int passthrough_register_bars(struct passthrough_device *device); /* into the PC
 int passthrough_bar_mapped(struct pci_device *pci, unsigned int bar, uint64_t address);
 void passthrough_bar_unmapped(struct pci_device *pci, unsigned int bar);
 void passthrough_remove_windows(struct passthrough_device *device); /* under device->lock */
+void passthrough_unmap_windows(struct passthrough_device *device);  /* of this process */
 void passthrough_release_bars(struct passthrough_device *device);
 
 /* passthrough_cxl.c */
@@ -152,6 +153,7 @@ int passthrough_commit_firmware(struct passthrough_device *device);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
 void passthrough_remove_dpa(struct passthrough_device *device);  /* under device->lock */
+void passthrough_unmap_dpa(struct passthrough_device *device);   /* of this process */
 void passthrough_restore_dpa(struct passthrough_device *device); /* what a fault took away */
 
 /* passthrough_irq.c */
@@ -170,6 +172,8 @@ void passthrough_dma_unmap_memory(struct passthrough_device *device, uint64_t gp
 
 /* passthrough_lost.c */
 void passthrough_lost(void *opaque, const char *reason);
+/* The host wants the device back: it is lost, and nothing of it is kept. From the event loop. */
+void passthrough_requested(void *opaque);
 
 /* passthrough_reset.c */
 int passthrough_reset_transport(struct passthrough_device *device);

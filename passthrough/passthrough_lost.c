@@ -57,6 +57,36 @@ void passthrough_reap_lost(struct passthrough_device *device)
 		device->environment.lost(device->environment.opaque, device, device->lost_reason);
 }
 
+/*
+ * Whatever keeps the host's driver waiting goes: interrupts, windows, device memory (the guest
+ * reads all-ones there from now on), DMA mappings, descriptors. The function stays on its bus,
+ * lost, as after a surprise removal.
+ */
+void passthrough_requested(void *opaque)
+{
+	struct passthrough_device *device = opaque;
+	struct pci_root *root = device->pci.root;
+
+	passthrough_lost(device, "the host took it back");
+	passthrough_reap_lost(device);
+	if (root)
+		pci_root_lock(root);
+	passthrough_stop_irqs(device);
+	if (root)
+		pci_root_unlock(root);
+	pthread_mutex_lock(&device->lock);
+	passthrough_remove_windows(device);
+	passthrough_remove_dpa(device);
+	passthrough_unmap_windows(device);
+	passthrough_unmap_dpa(device);
+	pthread_mutex_unlock(&device->lock);
+	/* They end with the container. */
+	device->dma_blocks = 0;
+	if (device->transport->ops->release)
+		device->transport->ops->release(device->transport);
+	log_warning(device->environment.logger, device->id, "given back to the host");
+}
+
 /* Under device->lock: is there a window at @gpa (PASSTHROUGH_GPA_UNKNOWN: anywhere)? */
 static bool fault_in_window(const struct passthrough_device *device, uint64_t gpa)
 {

@@ -20,6 +20,9 @@
 struct vfio_system_ops {
 	int (*open)(void *opaque, const char *path, int flags);
 	int (*close)(void *opaque, int fd);
+	/* Make @fd stand for the file of @with: closes what @fd was without the number ever being
+	 * free, so that a thread that is about to use it meets the wrong file at worst. */
+	int (*replace)(void *opaque, int fd, int with);
 	int (*ioctl)(void *opaque, int fd, unsigned long request, void *argument);
 	ssize_t (*pread)(void *opaque, int fd, void *data, size_t length, uint64_t offset);
 	ssize_t (*pwrite)(void *opaque, int fd, const void *data, size_t length, uint64_t offset);

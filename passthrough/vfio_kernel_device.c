@@ -258,7 +258,7 @@ static void kernel_close(struct vfio_transport *transport)
 		.map = kernel_map, .mapping_intact = kernel_mapping_intact,                        \
 		.set_irqs = vfio_kernel_set_irqs, .reset = vfio_kernel_reset,                      \
 		.dma_map = vfio_kernel_dma_map, .dma_unmap = vfio_kernel_dma_unmap,                \
-		.close = kernel_close,                                                             \
+		.release = vfio_kernel_release, .close = kernel_close,                             \
 	}
 
 static const struct vfio_transport_ops kernel_group_ops = KERNEL_TRANSPORT_OPS("vfio-group");
@@ -293,6 +293,7 @@ static int kernel_connect(struct vfio_kernel *kernel, const struct vfio_kernel_o
 		result = vfio_kernel_locate(kernel, options->host, &place);
 		if (result)
 			return result;
+		memcpy(kernel->group, place.group, sizeof(kernel->group));
 		cdev = kernel->iommufd_fd >= 0 || (!by_fd && kernel_prefers_cdev(kernel, &place));
 	}
 	kernel->transport.ops = cdev ? &kernel_cdev_ops : &kernel_group_ops;

@@ -55,7 +55,7 @@ static void kernel_request(void *opaque, uint32_t epoll_events)
 	if (read(kernel->request.fd, &count, sizeof(count)) < 0)
 		return;
 	log_limited(kernel->options.logger, &kernel->limit, CXVM_LOG_WARNING, kernel->name,
-		    "the host wants the device back: it waits until the machine gives it up");
+		    "the host wants the device back");
 	if (kernel->options.events.requested)
 		kernel->options.events.requested(kernel->options.events.opaque);
 }
@@ -92,6 +92,27 @@ void vfio_kernel_watch(struct vfio_kernel *kernel)
 	watch_one(kernel, &kernel->request, VFIO_PCI_REQ_IRQ_INDEX, kernel_request);
 }
 
+/*
+ * The kernel waits for the last file of the device (and of its mappings, which are gone by now). A
+ * vCPU may be about to read or write one of the descriptors: their numbers stay taken, by the
+ * eventfd of the request, which refuses everything that is done to a device.
+ */
+void vfio_kernel_release(struct vfio_transport *transport)
+{
+	struct vfio_kernel *kernel = (struct vfio_kernel *)transport;
+	const int fds[] = {kernel->device_fd, kernel->group_fd, kernel->container_fd,
+			   kernel->iommufd_fd};
+
+	kernel->lost = true;
+	if (kernel->kvm_told)
+		vfio_kernel_tell_kvm(kernel,
+				     kernel->group_fd >= 0 ? kernel->group_fd : kernel->device_fd,
+				     false);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			kernel->system->replace(kernel->system_opaque, fds[i], kernel->request.fd);
+}
+
 void vfio_kernel_unwatch(struct vfio_kernel *kernel)
 {
 	event_source_remove(kernel->error.source);
@@ -102,7 +123,24 @@ void vfio_kernel_unwatch(struct vfio_kernel *kernel)
 		close(kernel->request.fd);
 }
 
-/* A bus reset, when this device is the only one that it would hit. */
+/*
+ * Whether a bus reset hits nothing but this device and other members of its group: those are bound
+ * to VFIO as well (else the group would not be viable), and nobody else can have them open while we
+ * have the group.
+ */
+static bool hot_reset_is_ours(const struct vfio_kernel *kernel,
+			      const struct vfio_pci_hot_reset_info *info)
+{
+	if (info->count == 1)
+		return true;
+	if (kernel->group_fd < 0 || !kernel->group[0])
+		return false;
+	for (uint32_t i = 0; i < info->count; i++)
+		if (info->devices[i].group_id != strtoul(kernel->group, NULL, 10))
+			return false;
+	return info->count > 0;
+}
+
 static int kernel_hot_reset(struct vfio_kernel *kernel)
 {
 	uint8_t storage[sizeof(struct vfio_pci_hot_reset_info) +
@@ -117,7 +155,7 @@ static int kernel_hot_reset(struct vfio_kernel *kernel)
 				   info);
 	if (result < 0)
 		return result == -ENOSPC ? -EOPNOTSUPP : result;
-	if (info->count != 1)
+	if (!hot_reset_is_ours(kernel, info))
 		return -EOPNOTSUPP;
 	reset->argsz = sizeof(*reset);
 	if (kernel->group_fd >= 0) {
@@ -131,13 +169,15 @@ static int kernel_hot_reset(struct vfio_kernel *kernel)
 int vfio_kernel_reset(struct vfio_transport *transport)
 {
 	struct vfio_kernel *kernel = (struct vfio_kernel *)transport;
-	int result;
+	int result = -ENOTTY;
 
 	if (kernel->lost)
 		return -ENODEV;
+	/* The flag is of the time when the device was opened; later its own reset may be refused.
+	 */
 	if (kernel->device_flags & VFIO_DEVICE_FLAGS_RESET)
 		result = vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_RESET, NULL);
-	else
+	if (result == -ENOTTY || result == -EINVAL)
 		result = kernel_hot_reset(kernel);
 	return result < 0 ? result : 0;
 }

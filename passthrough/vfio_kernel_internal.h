@@ -26,7 +26,7 @@ struct vfio_kernel {
 	void *system_opaque;
 	struct kvm_vm *vm;
 	char *name;
-	char bdf[32]; /* "" when only fds were given */
+	char group[32]; /* number of its IOMMU group; "" when only fds were given */
 	struct log_ratelimit limit;
 	bool lost;
 
@@ -72,6 +72,7 @@ int vfio_kernel_dma_unmap(struct vfio_transport *transport, uint64_t address, ui
 void vfio_kernel_watch(struct vfio_kernel *kernel);
 void vfio_kernel_unwatch(struct vfio_kernel *kernel);
 int vfio_kernel_reset(struct vfio_transport *transport);
+void vfio_kernel_release(struct vfio_transport *transport);
 int vfio_kernel_set_irqs(struct vfio_transport *transport, uint32_t index, uint32_t flags,
 			 uint32_t start, uint32_t count, const int *fds);
 

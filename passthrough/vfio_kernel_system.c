@@ -24,6 +24,12 @@ static int system_close(void *opaque, int fd)
 	return close(fd) ? -errno : 0;
 }
 
+static int system_replace(void *opaque, int fd, int with)
+{
+	(void)opaque;
+	return dup3(with, fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 static int system_ioctl(void *opaque, int fd, unsigned long request, void *argument)
 {
 	int result = ioctl(fd, request, argument);
@@ -96,6 +102,7 @@ static int system_find_entry(void *opaque, const char *path, const char *prefix,
 const struct vfio_system_ops vfio_real_system = {
 	.open = system_open,
 	.close = system_close,
+	.replace = system_replace,
 	.ioctl = system_ioctl,
 	.pread = system_pread,
 	.pwrite = system_pwrite,

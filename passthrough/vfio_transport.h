@@ -114,6 +114,14 @@ struct vfio_transport_ops {
 	int (*dma_map)(struct vfio_transport *transport, const struct vfio_transport_dma *dma);
 	int (*dma_unmap)(struct vfio_transport *transport, uint64_t address, uint64_t size);
 
+	/*
+	 * release() - the device goes back to the host while others may still be inside operations:
+	 * from now on all of them fail with -ENODEV, and nothing of the transport keeps the host's
+	 * driver waiting (mappings are the caller's to take away first). From the event loop. NULL:
+	 * cannot happen with this transport.
+	 */
+	void (*release)(struct vfio_transport *transport);
+
 	/* Free everything. No operation may be running or follow; the event source is removed. */
 	void (*close)(struct vfio_transport *transport);
 };

@@ -62,6 +62,7 @@ static const struct allowed calls[] = {
 	{ SCMP_SYS(setsockopt), BOTH },
 	{ SCMP_SYS(fcntl), BOTH },           /* non-blocking mode of accepted sockets */
 	{ SCMP_SYS(close), BOTH },           /* fds of connections, rings and vectors */
+	{ SCMP_SYS(dup3), IO },              /* a device that the host takes back: its files go, their numbers stay */
 	{ SCMP_SYS(fstat), BOTH },
 	{ SCMP_SYS(newfstatat), BOTH },      /* is the socket file still ours */
 	{ SCMP_SYS(lseek), BOTH },
@@ -108,6 +109,7 @@ static const struct allowed ioctls[] = {
 	{ (long)VFIO_DEVICE_SET_IRQS, BOTH },
 	{ (long)VFIO_DEVICE_RESET, BOTH },
 	{ (long)VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, BOTH }, /* devices without a reset of their own */
+	{ (long)VFIO_DEVICE_PCI_HOT_RESET, BOTH },          /* the same */
 	{ (long)KVM_SET_DEVICE_ATTR, BOTH },        /* KVM forgets a VFIO file when its device goes */
 	{ (long)VFIO_DEVICE_FEATURE, BOTH },        /* dma-buf after a reset */
 	{ (long)VFIO_IOMMU_MAP_DMA, BOTH },

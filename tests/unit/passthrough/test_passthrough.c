@@ -595,6 +595,46 @@ Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
 	cr_expect_eq(fake.dma_count, 0u);
 }
 
+static unsigned int released;
+
+static void count_release(struct vfio_transport *transport)
+{
+	(void)transport;
+	/* Nothing of it may be mapped by then. */
+	cr_expect_eq(windows().count, 0u);
+	released++;
+}
+
+/* The host wants it back: unlike a device that died, its memory goes too. */
+Test(passthrough, given_back_to_the_host)
+{
+	struct vfio_transport_ops ops;
+
+	fake_init(&fake);
+	ops = *fake.transport.ops;
+	ops.release = count_release;
+	fake.transport.ops = &ops;
+	up();
+	place_bars();
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	cr_expect_eq(windows().count, 3u);
+	released = 0;
+	passthrough_requested(device);
+	cr_expect_eq(released, 1u);
+	cr_expect_eq(lost_told, 1u);
+	cr_expect(passthrough_is_lost(device));
+	cr_expect_eq(config_read(0, 4), 0xffffffffu);
+	cr_expect_eq(mmio_read(BAR2 + 0x100, 4), 0xffffffffu);
+	/* The guest may go on as it likes; nothing comes back. */
+	config_write(PCI_COMMAND, 0, 2);
+	place_bars();
+	config_write(0x82, 0, 2);
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_eq(windows().count, 0u);
+	machine_down();
+}
+
 Test(passthrough, expansion_rom)
 {
 	fake_init(&fake);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "info_image.h"
 #include "passthrough/vfio_info.h"
@@ -23,6 +24,9 @@ struct fake_kernel {
 	unsigned int interrupted; /* so many ioctls return EINTR first */
 	bool reset_flag;
 	uint32_t hot_reset_count;
+	uint32_t hot_reset_group; /* of all of them */
+	int eventfds[5];          /* by interrupt index, of the last vector */
+	unsigned int resets_refused;
 	int next_fd;
 	int open_fds;
 	char journal[4096];
@@ -62,6 +66,13 @@ static int fake_close(void *opaque, int fd)
 	(void)opaque;
 	note("close %d;", fd);
 	fake.open_fds--;
+	return 0;
+}
+
+static int fake_replace(void *opaque, int fd, int with)
+{
+	(void)opaque;
+	note("replace %d%s;", fd, with == fake.eventfds[VFIO_PCI_REQ_IRQ_INDEX] ? "" : " oddly");
 	return 0;
 }
 
@@ -137,6 +148,8 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
 		note("irqs %u+%u;", image_get_long(bytes, 8), image_get_long(bytes, 16));
+		if (image_get_long(bytes, 4) & VFIO_IRQ_SET_DATA_EVENTFD)
+			fake.eventfds[image_get_long(bytes, 8)] = (int)image_get_long(bytes, 20);
 		return 0;
 	/* The same number means something else on each kind of file. */
 	case VFIO_IOMMU_MAP_DMA:
@@ -168,10 +181,14 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		note("ioas file %lx;", (unsigned long)image_get_quad(bytes, 32));
 		return 0;
 	case VFIO_DEVICE_RESET:
+		if (fake.resets_refused)
+			return -ENOTTY;
 		note("reset;");
 		return 0;
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		put_long(bytes, 8, fake.hot_reset_count);
+		for (uint32_t i = 0; i < fake.hot_reset_count; i++)
+			put_long(bytes, 12 + 8 * i, fake.hot_reset_group);
 		return 0;
 	default:
 		cr_assert(false, "unexpected ioctl %lx on %d", request, fd);
@@ -231,6 +248,7 @@ static int fake_find(void *opaque, const char *path, const char *prefix, char *n
 static const struct vfio_system_ops fake_system = {
 	.open = fake_open,
 	.close = fake_close,
+	.replace = fake_replace,
 	.ioctl = fake_ioctl,
 	.pread = fake_pread,
 	.pwrite = fake_pwrite,
@@ -513,7 +531,8 @@ Test(vfio_kernel, every_failing_step_closes_everything)
 	}
 }
 
-Test(vfio_kernel, hot_reset_only_alone)
+/* Only what is in our own group may be reset with it. */
+Test(vfio_kernel, hot_reset_only_of_our_group)
 {
 	struct vfio_kernel_options options = make();
 
@@ -525,7 +544,94 @@ Test(vfio_kernel, hot_reset_only_alone)
 	fake.hot_reset_count = 1;
 	cr_expect_eq(transport->ops->reset(transport), 0);
 	EXPECT_JOURNAL("hot reset 1;");
+	fake.journal[0] = '\0';
+	fake.hot_reset_count = 3;
+	fake.hot_reset_group = 8;
+	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
+	fake.hot_reset_group = 7;
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	EXPECT_JOURNAL("hot reset 1;");
 	transport->ops->close(transport);
+}
+
+Test(vfio_kernel, hot_reset_when_its_own_is_refused)
+{
+	struct vfio_kernel_options options = make();
+
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	look_at_device();
+	fake.hot_reset_count = 1;
+	fake.resets_refused = 1;
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	EXPECT_JOURNAL("hot reset 1;");
+	transport->ops->close(transport);
+}
+
+static unsigned int losses, requests;
+static struct event_loop *loop;
+
+static void on_device_lost(void *opaque, const char *reason)
+{
+	(void)opaque;
+	cr_expect(strstr(reason, "uncorrectable error"), "%s", reason);
+	losses++;
+	event_loop_stop(loop);
+}
+
+static void on_requested(void *opaque)
+{
+	(void)opaque;
+	requests++;
+	transport->ops->release(transport);
+	event_loop_stop(loop);
+}
+
+static void signal_eventfd(unsigned int index)
+{
+	const uint64_t one = 1;
+
+	cr_assert_eq(write(fake.eventfds[index], &one, sizeof(one)), (ssize_t)sizeof(one));
+	cr_assert_eq(event_loop_run(loop), 0);
+}
+
+static void open_with_loop(void)
+{
+	struct vfio_kernel_options options = make();
+
+	losses = requests = 0;
+	cr_assert_eq(event_loop_create(&loop), 0);
+	options.transport.loop = loop;
+	options.transport.events.lost = on_device_lost;
+	options.transport.events.requested = on_requested;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	look_at_device();
+	EXPECT_JOURNAL("irqs 3+1;");
+	EXPECT_JOURNAL("irqs 4+1;");
+}
+
+Test(vfio_kernel, an_error_of_the_device_is_told_once)
+{
+	open_with_loop();
+	signal_eventfd(VFIO_PCI_ERR_IRQ_INDEX);
+	cr_expect_eq(losses, 1u);
+	cr_expect_eq(transport->ops->reset(transport), -ENODEV);
+	transport->ops->close(transport);
+	event_loop_destroy(loop);
+}
+
+/* The host asks for the device: no file of it stays, and no number of one becomes free. */
+Test(vfio_kernel, a_device_that_the_host_wants_back)
+{
+	open_with_loop();
+	fake.journal[0] = '\0';
+	signal_eventfd(VFIO_PCI_REQ_IRQ_INDEX);
+	cr_expect_eq(requests, 1u);
+	EXPECT_JOURNAL("replace 102;replace 100;replace 101;");
+	cr_expect_not(strstr(fake.journal, "close"));
+	cr_expect_eq(transport->ops->reset(transport), -ENODEV);
+	transport->ops->close(transport);
+	cr_expect_eq(fake.open_fds, 0);
+	event_loop_destroy(loop);
 }
 
 /* One VFIO device of KVM for all transports of a VM, created by the first. */

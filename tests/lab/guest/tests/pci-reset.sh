@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# pci-reset DRIVER COUNT COMMAND ARG...: function-level resets of the driver's only device, by sysfs, while a labtool command runs.
+driver=$1 count=$2
+shift 2
+device=$(basename "$(ls -d "/sys/bus/pci/drivers/$driver"/0* | head -n 1)")
+cat "/sys/bus/pci/devices/$device/reset_method"
+labtool "$@" &
+job=$!
+done=0
+while [ $done -lt "$count" ] && kill -0 $job 2>/dev/null; do
+    echo 1 >"/sys/bus/pci/devices/$device/reset" || exit 1
+    done=$((done + 1))
+    usleep 200000
+done
+wait $job || exit 1
+echo "pci-reset: $done resets of $device"
+[ $done -gt 0 ]
