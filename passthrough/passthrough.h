@@ -79,6 +79,9 @@ struct passthrough_environment {
 	struct event_loop *loop; /* NULL in tests: then passthrough_reap_lost() must be called */
 	/* Told once when the device is lost, from the event loop (or reap): metrics, events. */
 	void (*lost)(void *opaque, struct passthrough_device *device, const char *reason);
+	/* Told once, after lost, when nothing of the device is left here: the host has it again.
+	 * The guest should be told that its function is gone. From the event loop. */
+	void (*returned)(void *opaque, struct passthrough_device *device);
 	void *opaque;
 };
 

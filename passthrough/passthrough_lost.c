@@ -85,6 +85,8 @@ void passthrough_requested(void *opaque)
 	if (device->transport->ops->release)
 		device->transport->ops->release(device->transport);
 	log_warning(device->environment.logger, device->id, "given back to the host");
+	if (device->environment.returned)
+		device->environment.returned(device->environment.opaque, device);
 }
 
 /* Under device->lock: is there a window at @gpa (PASSTHROUGH_GPA_UNKNOWN: anywhere)? */

@@ -31,7 +31,7 @@ static bool pci_root_port_config_read(struct pci_device *device, uint32_t offset
 	(void)offset;
 	(void)size;
 	(void)value;
-	if (secondary->devices[0]) {
+	if (secondary->devices[0] && !pci_root_port_of(device)->surprise_removed) {
 		slot_status |= PCI_EXP_SLTSTA_PDS;
 		if (!secondary->in_reset)
 			link_status |= PCI_EXP_LNKSTA_DLLLA;
@@ -116,7 +116,7 @@ static void pci_root_port_express(struct pci_device *device, uint16_t slot)
 		     pci_get_long(config, express + PCI_EXP_LNKCAP) | PCI_EXP_LNKCAP_DLLLARC);
 	pci_set_word(device->writable, express + PCI_EXP_LNKCTL,
 		     PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_ES);
-	/* No hot-plug bits: Linux then neither polls nor powers the slot. */
+	/* No hot-plug bits unless asked for: Linux then neither polls nor powers the slot. */
 	pci_set_long(config, express + PCI_EXP_SLTCAP, (uint32_t)slot << 19);
 	pci_set_word(device->writable, express + PCI_EXP_RTCTL,
 		     PCI_EXP_RTCTL_SECEE | PCI_EXP_RTCTL_SENFEE | PCI_EXP_RTCTL_SEFEE |
@@ -194,6 +194,42 @@ int pci_root_port_init(struct pci_root_port *port, struct pci_root *root, const 
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+#define SLOT_EVENTS  ((uint32_t)(PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC))
+#define SLOT_ENABLES ((uint32_t)(PCI_EXP_SLTCTL_PDCE | PCI_EXP_SLTCTL_DLLSCE))
+
+void pci_root_port_allow_removal(struct pci_root_port *port)
+{
+	struct pci_device *device = &port->device;
+	uint32_t express = device->express;
+
+	pci_set_long(device->config, express + PCI_EXP_SLTCAP,
+		     pci_get_long(device->config, express + PCI_EXP_SLTCAP) | PCI_EXP_SLTCAP_HPC |
+			     PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_NCCS);
+	pci_set_word(device->writable, express + PCI_EXP_SLTCTL,
+		     (uint16_t)(SLOT_ENABLES | PCI_EXP_SLTCTL_HPIE));
+	pci_set_word(device->write_1_to_clear, express + PCI_EXP_SLTSTA, (uint16_t)SLOT_EVENTS);
+}
+
+void pci_root_port_surprise_removal(struct pci_root_port *port)
+{
+	struct pci_device *device = &port->device;
+	struct pci_root *root = device->root;
+	uint32_t status = device->express + (uint32_t)PCI_EXP_SLTSTA;
+	uint16_t control;
+
+	if (!root)
+		return;
+	pci_root_lock(root);
+	port->surprise_removed = true;
+	pci_set_word(device->config, status,
+		     (uint16_t)(pci_get_word(device->config, status) | SLOT_EVENTS));
+	control = pci_get_word(device->config, device->express + (uint32_t)PCI_EXP_SLTCTL);
+	pci_root_unlock(root);
+	/* Both events at once, one message (PCIe 6.7.3.4). */
+	if ((control & PCI_EXP_SLTCTL_HPIE) && (control & SLOT_ENABLES))
+		pci_msi_notify(device, 0);
 }
 
 int pci_root_port_add(struct pci_root_port *port, struct pci_bus *bus, int devfn)

@@ -40,6 +40,16 @@ static int duplicate(int fd, bool used)
 	return used ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
+/* The host took a device back: to the guest it was pulled out of its slot. */
+static void device_returned(void *opaque, struct passthrough_device *device)
+{
+	struct machine *machine = opaque;
+
+	for (size_t i = 0; i < machine->accelerator_count; i++)
+		if (machine->accelerators[i].device == device && machine->accelerators[i].port)
+			pci_root_port_surprise_removal(machine->accelerators[i].port);
+}
+
 static int connect_one(struct machine *machine, const struct cxvm_device *device,
 		       struct accelerator *accelerator)
 {
@@ -50,6 +60,8 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		.irq = machine->irq,
 		.mmio = &machine->mmio,
 		.loop = machine->loop,
+		.returned = device_returned,
+		.opaque = machine,
 	};
 	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
 
@@ -151,6 +163,8 @@ static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accele
 	result = cxl_root_port_init(&accelerator->cxl_port, machine->pci, accelerator->port_name,
 				    slot, facts->cache_capable);
 	if (!result)
+		pci_root_port_allow_removal(&accelerator->cxl_port.port);
+	if (!result)
 		result = cxl_root_port_add(&accelerator->cxl_port, accelerator->root_bus, -1);
 	if (!result)
 		accelerator->port = &accelerator->cxl_port.port;
@@ -164,6 +178,8 @@ static int add_plain_port(struct machine *machine, struct accelerator *accelerat
 	accelerator->root_bus = machine->root_bus;
 	result = pci_root_port_init(&accelerator->plain_port, machine->pci, accelerator->port_name,
 				    slot);
+	if (!result)
+		pci_root_port_allow_removal(&accelerator->plain_port);
 	if (!result)
 		result = pci_root_port_add(&accelerator->plain_port, accelerator->root_bus, -1);
 	if (!result)

@@ -242,7 +242,7 @@ static int accept_one(int listener)
 
 	printf("labtool: %s listening\n", command);
 	fflush(stdout);
-	if (poll(&wait, 1, 60000) != 1) {
+	if (poll(&wait, 1, 240000) != 1) {
 		errno = ETIMEDOUT;
 		return -1;
 	}

@@ -13,9 +13,9 @@
 source "$LAB/lib.sh"
 lab_need_cxvm passthrough-plain
 modprobe -a vfio_pci vfio_iommu_type1 virtio_net
-disk_bytes=${PLAIN_DISK_BYTES:-268435456}
-net_bytes=${PLAIN_NET_BYTES:-67108864}
-few=67108864
+disk_bytes=1073741824
+net_bytes=67108864
+few=67108864 little=16777216
 host=192.168.88.1 guest=192.168.88.2
 
 nvme=$(lspci -Dn | awk '$2 == "0108:" { print $1; exit }')
@@ -67,16 +67,16 @@ cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "pa
     lab_equal "$tag-status" 0 "${vm_status[$tag]}"
     lab_equal "$tag-to-guest" "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' "$tag.sent")" \
         "$(tr -d '\r' <"$tag.console" | sed -n "s/^labtool: tcp-receive ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
+    lab_check "$tag-bytes" grep -q "ok bytes=$bytes " "$tag.received"
     lab_equal "$tag-from-guest" "$(tr -d '\r' <"$tag.console" | sed -n "s/^labtool: tcp-send ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")" \
         "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' "$tag.received")"
-    lab_check "$tag-bytes" grep -q "ok bytes=$bytes " "$tag.received"
     lab_check "$tag-interrupts" grep -aq '^TEST-PASS irq-kind' "$tag.console"
     lab_equal "$tag-guest-log" "" "$(vm_log_bad "$tag")"
     lab_note "$1: $(grep -ah '^labtool: tcp.* ok' "$tag.console" | tr -d '\r' | tr '\n' ' ')"
 }
 net e1000e-msix "$e1000e" PCI-MSIX "$net_bytes" ""
-net e1000e-msi "$e1000e" PCI-MSI- $few e1000e.IntMode=1
-net e1000e-intx "$e1000e" IO-APIC $few pci=nomsi
+net e1000e-msi "$e1000e" PCI-MSI- $little e1000e.IntMode=1
+net e1000e-intx "$e1000e" IO-APIC $little e1000e.IntMode=0
 net igb-msix "$igb" PCI-MSIX "$net_bytes" ""
 
 # Two devices of one guest at once.

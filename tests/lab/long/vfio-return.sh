@@ -19,8 +19,8 @@ driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)
 lab_check return-bind cxvm host bind "$nvme" "$accelerator"
 
 # The accelerator is taken back first, while its memory is mapped; then the disk.
-vm_command amd64-7 pvh 2 768M "cxvm.test=accel-jobs,jobs=20,expect=1 cxvm.test=ticks,100 cxvm.test=all-ones,cxvm_accel_uio \
-cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=ticks,50 cxvm.test=all-ones,nvme" \
+vm_command amd64-7 pvh 2 768M "cxvm.test=accel-jobs,jobs=20,expect=1 cxvm.test=ticks,100 cxvm.test=pci-gone,0xcc58 \
+cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=ticks,50 cxvm.test=pci-gone,0x010802,class" \
     --device "path=$accelerator,id=gpu0" --device "path=$nvme,id=disk0"
 vm_start return "${vm_argv[@]}"
 vm_wait_text return '^TICK 5 ' 90
@@ -35,7 +35,7 @@ lab_check return-is-said grep -q 'gpu0: given back to the host' return.log
 
 vm_wait_text return 'TEST-PASS disk-write' 90
 vm_wait_text return '^TICK 5 ' 30
-lab_check return-guest-sees-it-gone grep -aq 'TEST-PASS all-ones' return.console
+lab_check return-guest-sees-it-gone grep -aq 'TEST-PASS pci-gone' return.console
 lab_check return-other-device-works grep -aq 'TEST-PASS disk-write' return.console
 begun=${EPOCHREALTIME/./}
 lab_check return-unbind-ends timeout 30 bash -c "echo $nvme >/sys/bus/pci/devices/$nvme/driver/unbind"
@@ -43,7 +43,7 @@ lab_note "unbinding the disk took $(((${EPOCHREALTIME/./} - begun) / 1000)) ms"
 lab_equal return-unbound "" "$(driver_of "$nvme")"
 vm_wait_exit return 60
 lab_equal return-guest-ends-well 0 "${vm_status[return]}"
-lab_equal return-both-gone 2 "$(grep -ac 'TEST-PASS all-ones' return.console)"
+lab_equal return-both-gone 2 "$(grep -ac 'TEST-PASS pci-gone' return.console)"
 cat return.log
 
 # As good as new.

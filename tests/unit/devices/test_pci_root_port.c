@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "devices/pci/pci_msi.h"
 #include "tests/unit/devices/pci_fixture.h"
 
 static struct pci_fixture fixture;
@@ -76,6 +79,41 @@ Test(pci_root_port, link_and_presence_follow_the_device)
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_LNKSTA, 2), 0x2105,
 		     "32 GT/s x16, active");
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTSTA, 2), 0x40);
+}
+
+/* PCIe 6.7.3.4: presence and link state change; the events are cleared by writing ones. */
+Test(pci_root_port, surprise_removal)
+{
+	uint32_t express = pci_find_capability(ports[0].device.config, PCI_CAP_ID_EXP);
+	uint32_t msi = pci_find_capability(ports[0].device.config, PCI_CAP_ID_MSI);
+	uint64_t signalled = 0;
+	struct pollfd wait;
+
+	cr_assert_eq(pci_bus_add(ports[0].secondary, &test.device, -1), 0);
+	pci_fixture_write(&fixture, bdf, express + PCI_EXP_SLTCTL, 0xffff, 2);
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTCTL, 2), 0,
+		     "an ordinary slot has no controls");
+	pci_root_port_allow_removal(&ports[0]);
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTCAP, 4),
+		     1u << 19 | 0x40060u);
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTSTA, 2), 0x40);
+
+	wait = (struct pollfd){.fd = pci_msi_eventfd(&ports[0].device, 0), .events = POLLIN};
+	cr_assert_geq(wait.fd, 0);
+	pci_fixture_write(&fixture, bdf, msi + PCI_MSI_ADDRESS_LO, 0xfee00000, 4);
+	pci_fixture_write(&fixture, bdf, msi + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE, 2);
+	pci_root_port_surprise_removal(&ports[0]);
+	cr_assert_eq(poll(&wait, 1, 0), 0, "not asked for");
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTSTA, 2), 0x108);
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_LNKSTA, 2) & 0x2000, 0);
+	pci_fixture_write(&fixture, bdf, express + PCI_EXP_SLTSTA, 0x108, 2);
+	cr_assert_eq(pci_fixture_read(&fixture, bdf, express + PCI_EXP_SLTSTA, 2), 0);
+	pci_fixture_write(&fixture, bdf, express + PCI_EXP_SLTCTL,
+			  PCI_EXP_SLTCTL_HPIE | PCI_EXP_SLTCTL_DLLSCE, 2);
+	pci_root_port_surprise_removal(&ports[0]);
+	cr_assert_eq(poll(&wait, 1, 0), 1);
+	cr_assert_eq(read(wait.fd, &signalled, sizeof(signalled)), (ssize_t)sizeof(signalled));
+	cr_assert_eq(signalled, 1u);
 }
 
 Test(pci_root_port, configuration_requests_follow_the_bus_numbers)
