@@ -73,6 +73,7 @@ static int kernel_device_info(struct vfio_transport *transport, uint8_t **info, 
 	kernel->device_flags = image_get_long(*info, 4);
 	kernel->num_irqs = image_get_long(*info, 12);
 	vfio_kernel_watch(kernel);
+	vfio_kernel_warn_without_reset(kernel);
 	return 0;
 }
 

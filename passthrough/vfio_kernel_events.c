@@ -141,13 +141,12 @@ static bool hot_reset_is_ours(const struct vfio_kernel *kernel,
 	return info->count > 0;
 }
 
-static int kernel_hot_reset(struct vfio_kernel *kernel)
+/* Whether a hot reset is possible and hits nobody else: 0, -EOPNOTSUPP or another -errno. */
+static int hot_reset_check(struct vfio_kernel *kernel)
 {
 	uint8_t storage[sizeof(struct vfio_pci_hot_reset_info) +
 			8 * sizeof(struct vfio_pci_dependent_device)] = {0};
 	struct vfio_pci_hot_reset_info *info = (struct vfio_pci_hot_reset_info *)(void *)storage;
-	uint32_t reset_storage[4] = {0};
-	struct vfio_pci_hot_reset *reset = (struct vfio_pci_hot_reset *)(void *)reset_storage;
 	int result;
 
 	info->argsz = sizeof(storage);
@@ -155,15 +154,32 @@ static int kernel_hot_reset(struct vfio_kernel *kernel)
 				   info);
 	if (result < 0)
 		return result == -ENOSPC ? -EOPNOTSUPP : result;
-	if (!hot_reset_is_ours(kernel, info))
-		return -EOPNOTSUPP;
+	return hot_reset_is_ours(kernel, info) ? 0 : -EOPNOTSUPP;
+}
+
+static int kernel_hot_reset(struct vfio_kernel *kernel)
+{
+	uint32_t storage[4] = {0};
+	struct vfio_pci_hot_reset *reset = (struct vfio_pci_hot_reset *)(void *)storage;
+	int result = hot_reset_check(kernel);
+
+	if (result)
+		return result;
 	reset->argsz = sizeof(*reset);
 	if (kernel->group_fd >= 0) {
 		reset->argsz += (uint32_t)sizeof(int);
 		reset->count = 1;
-		memcpy(reset_storage + 3, &kernel->group_fd, sizeof(int));
+		memcpy(storage + 3, &kernel->group_fd, sizeof(int));
 	}
 	return vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_PCI_HOT_RESET, reset);
+}
+
+void vfio_kernel_warn_without_reset(struct vfio_kernel *kernel)
+{
+	if (!(kernel->device_flags & VFIO_DEVICE_FLAGS_RESET) && hot_reset_check(kernel))
+		log_warning(kernel->options.logger, kernel->name,
+			    "the host cannot reset it: it comes to the guest as its last user left "
+			    "it, and may go on with that user's DMA until its driver stops it");
 }
 
 int vfio_kernel_reset(struct vfio_transport *transport)

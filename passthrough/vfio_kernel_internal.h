@@ -73,6 +73,8 @@ void vfio_kernel_watch(struct vfio_kernel *kernel);
 void vfio_kernel_unwatch(struct vfio_kernel *kernel);
 int vfio_kernel_reset(struct vfio_transport *transport);
 void vfio_kernel_release(struct vfio_transport *transport);
+/* Say so when the device has no reset of any kind. */
+void vfio_kernel_warn_without_reset(struct vfio_kernel *kernel);
 int vfio_kernel_set_irqs(struct vfio_transport *transport, uint32_t index, uint32_t flags,
 			 uint32_t start, uint32_t count, const int *fds);
 

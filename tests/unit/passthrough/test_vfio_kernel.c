@@ -34,7 +34,7 @@ struct fake_kernel {
 
 static struct fake_kernel fake;
 static char last_message[1024];
-static unsigned int errors;
+static unsigned int errors, warnings_of_reset;
 
 static void note(const char *format, ...)
 {
@@ -261,6 +261,8 @@ static void on_log(void *opaque, enum cxvm_log_level level, const char *object, 
 {
 	(void)opaque;
 	(void)object;
+	if (level == CXVM_LOG_WARNING && strstr(message, "the host cannot reset it"))
+		warnings_of_reset++;
 	if (level != CXVM_LOG_ERROR)
 		return;
 	errors++;
@@ -288,7 +290,7 @@ static struct vfio_kernel_options make(void)
 				    .driver = "vfio-pci",
 				    .reset_flag = true,
 				    .next_fd = 100};
-	errors = 0;
+	errors = warnings_of_reset = 0;
 	last_message[0] = '\0';
 	return options;
 }
@@ -538,8 +540,9 @@ Test(vfio_kernel, hot_reset_only_of_our_group)
 
 	fake.reset_flag = false;
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
-	look_at_device();
 	fake.hot_reset_count = 2;
+	look_at_device();
+	cr_expect_eq(warnings_of_reset, 1u);
 	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
 	fake.hot_reset_count = 1;
 	cr_expect_eq(transport->ops->reset(transport), 0);
@@ -559,8 +562,9 @@ Test(vfio_kernel, hot_reset_when_its_own_is_refused)
 	struct vfio_kernel_options options = make();
 
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
-	look_at_device();
 	fake.hot_reset_count = 1;
+	look_at_device();
+	cr_expect_eq(warnings_of_reset, 0u);
 	fake.resets_refused = 1;
 	cr_expect_eq(transport->ops->reset(transport), 0);
 	EXPECT_JOURNAL("hot reset 1;");
