@@ -141,7 +141,7 @@ static bool hot_reset_is_ours(const struct vfio_kernel *kernel,
 	return info->count > 0;
 }
 
-/* Whether a hot reset is possible and hits nobody else: 0, -EOPNOTSUPP or another -errno. */
+/* How many functions a hot reset hits, all of them ours; -EOPNOTSUPP or another -errno. */
 static int hot_reset_check(struct vfio_kernel *kernel)
 {
 	uint8_t storage[sizeof(struct vfio_pci_hot_reset_info) +
@@ -154,17 +154,18 @@ static int hot_reset_check(struct vfio_kernel *kernel)
 				   info);
 	if (result < 0)
 		return result == -ENOSPC ? -EOPNOTSUPP : result;
-	return hot_reset_is_ours(kernel, info) ? 0 : -EOPNOTSUPP;
+	return hot_reset_is_ours(kernel, info) ? (int)info->count : -EOPNOTSUPP;
 }
 
 static int kernel_hot_reset(struct vfio_kernel *kernel)
 {
 	uint32_t storage[4] = {0};
 	struct vfio_pci_hot_reset *reset = (struct vfio_pci_hot_reset *)(void *)storage;
-	int result = hot_reset_check(kernel);
+	int count = hot_reset_check(kernel);
 
-	if (result)
-		return result;
+	if (count < 0)
+		return count;
+	log_debug(kernel->options.logger, kernel->name, "hot reset of %d functions", count);
 	reset->argsz = sizeof(*reset);
 	if (kernel->group_fd >= 0) {
 		reset->argsz += (uint32_t)sizeof(int);
@@ -176,7 +177,7 @@ static int kernel_hot_reset(struct vfio_kernel *kernel)
 
 void vfio_kernel_warn_without_reset(struct vfio_kernel *kernel)
 {
-	if (!(kernel->device_flags & VFIO_DEVICE_FLAGS_RESET) && hot_reset_check(kernel))
+	if (!(kernel->device_flags & VFIO_DEVICE_FLAGS_RESET) && hot_reset_check(kernel) < 0)
 		log_warning(kernel->options.logger, kernel->name,
 			    "the host cannot reset it: it comes to the guest as its last user left "
 			    "it, and may go on with that user's DMA until its driver stops it");

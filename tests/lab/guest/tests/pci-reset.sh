@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# pci-reset DRIVER COUNT COMMAND ARG...: function-level resets of the driver's only device, by sysfs, while a labtool command runs.
+# pci-reset DRIVER|ADDRESS COUNT COMMAND ARG...: resets of the device, or of the driver's only one, by sysfs, while a labtool command runs.
 driver=$1 count=$2
 shift 2
-device=$(basename "$(ls -d "/sys/bus/pci/drivers/$driver"/0* | head -n 1)")
+device=$driver
+[ -e "/sys/bus/pci/devices/$device" ] || device=$(basename "$(ls -d "/sys/bus/pci/drivers/$driver"/0* | head -n 1)")
 cat "/sys/bus/pci/devices/$device/reset_method"
 labtool "$@" &
 job=$!
