@@ -33,8 +33,13 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		return 2;
-	if (!strcmp(argv[1], "--whole"))
-		return json_is_object(json_load_file(argv[2], 0, NULL)) ? 0 : 1;
+	if (!strcmp(argv[1], "--whole")) {
+		json_t *root = json_load_file(argv[2], 0, NULL);
+		int result = json_is_object(root) ? 0 : 1;
+
+		json_decref(root);
+		return result;
+	}
 	file = fopen(argv[1], "r");
 	if (!file)
 		return 2;
