@@ -127,15 +127,21 @@ int passthrough_reset_transport(struct passthrough_device *device)
 	return result;
 }
 
-/* FLR, bus reset or machine reset. Under the root's lock; the BARs are unmapped already. */
-static void device_reset(struct pci_device *pci)
+/*
+ * Under the root's lock; the BARs are unmapped already. A function-level reset leaves CXL.cache and
+ * CXL.mem alone (CXL 9.5): decoders stay committed, their memory stays mapped, and the component
+ * registers and the CXL device DVSEC keep what they hold.
+ */
+static void device_reset(struct pci_device *pci, enum pci_reset_kind kind)
 {
 	struct passthrough_device *device = device_of(pci);
 	int result;
 
 	passthrough_stop_irqs(device);
-	passthrough_reset_cxl(device);
-	if (passthrough_reset_transport(device) == -ENODEV || !device->cxl_ready)
+	if (kind == PCI_RESET_CONVENTIONAL)
+		passthrough_reset_cxl(device);
+	result = passthrough_reset_transport(device);
+	if (result == -ENODEV || !device->cxl_ready || kind == PCI_RESET_FUNCTION)
 		return;
 	result = passthrough_commit_firmware(device);
 	if (result)

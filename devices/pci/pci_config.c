@@ -98,7 +98,7 @@ void pci_config_write_generic(struct pci_device *device, uint32_t offset, unsign
 	if (!pci_config_access_is_valid(offset, size))
 		return;
 	if (pci_write_starts_flr(device, offset, size, value)) {
-		pci_device_reset(device);
+		pci_device_reset(device, PCI_RESET_FUNCTION);
 		return;
 	}
 	if (power)
@@ -144,7 +144,7 @@ void pci_config_write(struct pci_device *device, uint32_t offset, unsigned int s
 	pci_config_write_generic(device, offset, size, value);
 }
 
-void pci_device_reset(struct pci_device *device)
+void pci_device_reset(struct pci_device *device, enum pci_reset_kind kind)
 {
 	pci_unmap_bars(device);
 	memcpy(device->config, device->reset_config, sizeof(device->config));
@@ -157,7 +157,7 @@ void pci_device_reset(struct pci_device *device)
 	pci_set_intx(device, false);
 	pci_command_changed(device);
 	if (device->ops && device->ops->reset)
-		device->ops->reset(device);
+		device->ops->reset(device, kind);
 	/* What was refused because of this function may come now. */
 	if (device->root)
 		pci_map_wanted(device->root);

@@ -29,6 +29,15 @@ struct pci_bus;
 struct pci_msix;
 struct pci_device;
 
+/*
+ * How far a reset reaches. Some registers survive a function-level reset only: sticky ones, and
+ * what belongs to CXL.cache and CXL.mem (CXL 9.5).
+ */
+enum pci_reset_kind {
+	PCI_RESET_FUNCTION,     /* FLR, PCIe 6.6.2 */
+	PCI_RESET_CONVENTIONAL, /* a bridge's secondary bus reset or a machine reset, PCIe 6.6.1 */
+};
+
 enum pci_bar_kind {
 	PCI_BAR_NONE = 0,
 	PCI_BAR_IO,
@@ -74,9 +83,9 @@ struct pci_device_ops {
 	 */
 	int (*bar_mapped)(struct pci_device *device, unsigned int bar, uint64_t address);
 	void (*bar_unmapped)(struct pci_device *device, unsigned int bar);
-	/* FLR or bus reset: return to the power-on state (the generic configuration is restored by
-	 * the caller). */
-	void (*reset)(struct pci_device *device);
+	/* Return to the power-on state, as far as @kind reaches (the generic configuration is
+	 * restored by the caller). */
+	void (*reset)(struct pci_device *device, enum pci_reset_kind kind);
 };
 
 struct pci_device {
@@ -223,9 +232,9 @@ uint32_t pci_intx_gsi(const struct pci_device *device);
 bool pci_bus_master(const struct pci_device *device);
 
 /*
- * Reset the function (FLR or a bridge's secondary bus reset): BARs unmapped, reset_config restored,
- * interrupts off, then ops->reset(). Under the root's lock.
+ * Reset the function: BARs unmapped, reset_config restored, interrupts off, then ops->reset().
+ * Under the root's lock.
  */
-void pci_device_reset(struct pci_device *device);
+void pci_device_reset(struct pci_device *device, enum pci_reset_kind kind);
 
 #endif

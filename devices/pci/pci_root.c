@@ -451,7 +451,7 @@ static void pci_bus_reset_below(struct pci_bus *bus, unsigned int depth)
 		if (below && depth + 1 < PCI_MAX_DEPTH)
 			pci_bus_reset_below(below, depth + 1);
 		if (device)
-			pci_device_reset(device);
+			pci_device_reset(device, PCI_RESET_CONVENTIONAL);
 	}
 }
 
@@ -464,7 +464,7 @@ static void pci_reset_visited(void *opaque, struct pci_device *device, uint8_t b
 {
 	(void)opaque;
 	(void)bus;
-	pci_device_reset(device);
+	pci_device_reset(device, PCI_RESET_CONVENTIONAL);
 }
 
 void pci_root_reset(struct pci_root *root)

@@ -57,10 +57,11 @@ static void pci_root_port_config_written(struct pci_device *device, uint32_t off
 	secondary->in_reset = reset;
 }
 
-static void pci_root_port_reset(struct pci_device *device)
+static void pci_root_port_reset(struct pci_device *device, enum pci_reset_kind kind)
 {
 	struct pci_root_port *port = pci_root_port_of(device);
 
+	(void)kind; /* ports offer no FLR */
 	port->secondary->in_reset = false;
 	if (port->reset)
 		port->reset(port);

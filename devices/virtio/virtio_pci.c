@@ -318,10 +318,11 @@ void virtio_pci_reset_locked(struct virtio_pci *transport)
 	virtio_pci_read_isr(transport);
 }
 
-static void function_reset(struct pci_device *function)
+static void function_reset(struct pci_device *function, enum pci_reset_kind kind)
 {
 	struct virtio_pci *transport = virtio_pci_of(function);
 
+	(void)kind; /* nothing of a virtio device is sticky */
 	pthread_mutex_lock(&transport->lock);
 	virtio_pci_reset_locked(transport);
 	pthread_mutex_unlock(&transport->lock);

@@ -44,9 +44,10 @@ static int bar_mapped(struct pci_device *device, unsigned int bar, uint64_t addr
 	return 0;
 }
 
-static void reset(struct pci_device *device)
+static void reset(struct pci_device *device, enum pci_reset_kind kind)
 {
 	(void)device;
+	(void)kind;
 }
 
 static const struct pci_device_ops device_ops = {.bar_mapped = bar_mapped, .reset = reset};

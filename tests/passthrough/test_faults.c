@@ -116,8 +116,8 @@ Test(faults, a_stalled_server_is_lost_in_time_and_another_goes_on, .timeout = 30
 	json_decref(sim_control(&sims[0], "{\"command\":\"stall\"}"));
 	start = now_ms();
 	pci_root_lock(machine.root);
-	pci_device_reset(passthrough_pci_device(devices[0]));
-	pci_device_reset(passthrough_pci_device(devices[1]));
+	pci_device_reset(passthrough_pci_device(devices[0]), PCI_RESET_FUNCTION);
+	pci_device_reset(passthrough_pci_device(devices[1]), PCI_RESET_FUNCTION);
 	pci_root_unlock(machine.root);
 	cr_expect_lt(now_ms() - start, 5000u);
 	cr_expect(passthrough_is_lost(devices[0]));

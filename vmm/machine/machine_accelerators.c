@@ -254,6 +254,18 @@ struct passthrough_device *machine_passthrough(const struct machine *machine, si
 	return machine->accelerators[index].device;
 }
 
+uint64_t machine_component_accesses(const struct machine *machine)
+{
+	struct passthrough_counters counters;
+	uint64_t accesses = 0;
+
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		passthrough_get_counters(machine->accelerators[i].device, &counters);
+		accesses += counters.component_reads + counters.component_writes;
+	}
+	return accesses;
+}
+
 uint64_t machine_window_of(const struct machine *machine, size_t index)
 {
 	const struct accelerator *accelerator = &machine->accelerators[index];

@@ -159,6 +159,8 @@ size_t machine_passthrough_count(const struct machine *machine);
 struct passthrough_device *machine_passthrough(const struct machine *machine, size_t index);
 /* Base of the fixed window of the index-th passed-through device, 0 when it has none. */
 uint64_t machine_window_of(const struct machine *machine, size_t index);
+/* Guest accesses to the component registers of all passed-through devices. Any thread. */
+uint64_t machine_component_accesses(const struct machine *machine);
 bool machine_memory_fault(struct machine *machine, uint64_t gpa);
 
 #endif

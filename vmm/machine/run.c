@@ -204,4 +204,5 @@ void machine_get_counters(const struct machine *machine, struct cxvm_counters *c
 {
 	vcpu_set_counters(machine->vcpus, &counters->exits, &counters->mmio_exits,
 			  &counters->pio_exits, &counters->unclaimed_accesses);
+	counters->component_register_accesses = machine_component_accesses(machine);
 }

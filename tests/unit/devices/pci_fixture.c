@@ -206,9 +206,10 @@ static void test_bar_unmapped(struct pci_device *device, unsigned int bar)
 	test_of(device)->unmapped++;
 }
 
-static void test_reset(struct pci_device *device)
+static void test_reset(struct pci_device *device, enum pci_reset_kind kind)
 {
 	test_of(device)->resets++;
+	test_of(device)->reset_kind = kind;
 }
 
 static void test_config_written(struct pci_device *device, uint32_t offset, unsigned int size)

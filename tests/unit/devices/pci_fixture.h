@@ -66,6 +66,7 @@ struct pci_test_device {
 	unsigned int mapped;
 	unsigned int unmapped;
 	unsigned int resets;
+	enum pci_reset_kind reset_kind; /* of the last one */
 	unsigned int config_written;
 	bool mapped_at_written; /* BAR 0, when a write was last reported */
 	int map_error;

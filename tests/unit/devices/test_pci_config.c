@@ -204,6 +204,7 @@ Test(pci_config, function_level_reset)
 	cr_assert_eq(test.resets, 0);
 	pci_fixture_write(&fixture, bdf, control + 1, 0x80, 1);
 	cr_assert_eq(test.resets, 1);
+	cr_assert_eq(test.reset_kind, PCI_RESET_FUNCTION);
 	cr_assert_eq(test.unmapped, 1);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_COMMAND, 2), 0);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_BASE_ADDRESS_0, 4), 0);

@@ -296,7 +296,7 @@ Test(pci_msix, reset)
 	write_entry(4, 0xfee00000, 0x64, 1);
 	pci_msix_notify(&test.device, 4);
 	pci_root_lock(fixture.root);
-	pci_device_reset(&test.device);
+	pci_device_reset(&test.device, PCI_RESET_FUNCTION);
 	pci_root_unlock(fixture.root);
 	cr_assert_eq(fixture.irqfd_count, 0);
 	cr_assert_not(live[2]);

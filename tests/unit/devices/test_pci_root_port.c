@@ -171,6 +171,7 @@ Test(pci_root_port, secondary_bus_reset)
 	pci_fixture_write(&fixture, PCI_BDF(1, 0), PCI_COMMAND, PCI_COMMAND_MASTER, 2);
 	pci_fixture_write(&fixture, bdf, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_BUS_RESET, 2);
 	cr_assert_eq(test.resets, 1);
+	cr_assert_eq(test.reset_kind, PCI_RESET_CONVENTIONAL);
 	cr_assert_eq(pci_fixture_read(&fixture, PCI_BDF(1, 0), 0, 4), UINT32_MAX);
 	pci_fixture_write(&fixture, bdf, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_BUS_RESET, 2);
 	cr_assert_eq(test.resets, 1);
@@ -238,7 +239,7 @@ Test(pci_root_port, visit_and_machine_reset)
 	pci_fixture_write(&fixture, PCI_BDF(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	cr_assert_eq(test.mapped, 1);
 	pci_root_lock(fixture.root);
-	pci_device_reset(&ports[1].device);
+	pci_device_reset(&ports[1].device, PCI_RESET_CONVENTIONAL);
 	pci_root_unlock(fixture.root);
 	cr_assert_eq(test.unmapped, 1, "the bridge's windows are gone");
 	cr_assert_eq(test.resets, 0);

@@ -159,6 +159,7 @@ static struct found windows(void)
 }
 
 #define HDM_GPA (BAR0 + 0x100000 + device->component.hdm_offset)
+#define RAS_GPA (BAR0 + 0x100000 + device->component.ras_offset)
 
 Test(passthrough, facts)
 {
@@ -466,6 +467,14 @@ Test(passthrough, dma_by_message_needs_bus_master)
 	machine_down();
 }
 
+static void guest_commits(void)
+{
+	mmio_write(HDM_GPA + 4, 2, 4);
+	mmio_write(HDM_GPA + 0x14, WINDOW >> 32, 4);
+	mmio_write(HDM_GPA + 0x18, 0x10000000, 4);
+	mmio_write(HDM_GPA + 0x20, 0x200, 4);
+}
+
 Test(passthrough, function_level_reset)
 {
 	fake_init(&fake);
@@ -473,16 +482,48 @@ Test(passthrough, function_level_reset)
 	place_bars();
 	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
 	config_write(0x114, 1, 2);
+	cxl_component_report(&device->component, 1, 0);
 	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	cr_expect_eq(fake.calls[FAKE_RESET], 1u);
 	cr_expect_eq(windows().registers, 0u);
-	cr_expect_eq(windows().dpa, 1u, "committed again, as firmware left it");
+	cr_expect_eq(windows().dpa, 1u, "CXL memory does not notice");
 	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_NONE);
-	cr_expect_eq(config_read(0x114, 2), 0u, "unlocked");
+	cr_expect_eq(config_read(0x114, 2), 1u, "locked as before (CXL 9.5)");
 	place_bars();
 	cr_expect_eq(windows().registers, 2u);
 	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u);
+	cr_expect_eq(mmio_read(RAS_GPA, 4), 1u, "errors stay logged");
 	cr_expect_eq(fake.dma_count, 4u);
+	pci_root_reset(root);
+	cr_expect_eq(config_read(0x114, 2), 0u, "a conventional reset unlocks");
+	cr_expect_eq(windows().dpa, 1u, "committed again, as firmware left it");
+	cr_expect_eq(fake.calls[FAKE_RESET], 2u);
+	machine_down();
+}
+
+/* CXL 9.5: what the guest committed survives a function-level reset and no other one. */
+Test(passthrough, decoders_of_the_guest_and_resets)
+{
+	fake_init(&fake);
+	fake.committed = false;
+	up();
+	place_bars();
+	guest_commits();
+	cr_assert_eq(windows().dpa, 1u);
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_eq(windows().dpa, 1u);
+	place_bars();
+	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0xc00, 0x400u, "still committed");
+	cr_expect_eq(mmio_read(HDM_GPA + 0x14, 4), WINDOW >> 32);
+	config_write(0x110, 4, 2); /* CXL reset */
+	cr_expect_eq(windows().dpa, 0u);
+	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x600, 0u);
+	guest_commits();
+	cr_assert_eq(windows().dpa, 1u);
+	pci_root_reset(root);
+	cr_expect_eq(windows().dpa, 0u);
+	place_bars();
+	cr_expect_eq(mmio_read(HDM_GPA + 0x14, 4), 0u);
 	machine_down();
 }
 
