@@ -92,6 +92,12 @@ static void configure(struct guest *guest)
 	cr_assert_eq(cxvm_set_payload(guest->vm, &payload), 0, "%s", guest->log);
 	cr_assert_eq(cxvm_set_serial(guest->vm, &serial), 0, "%s", guest->log);
 	cr_assert_eq(cxvm_set_platform(guest->vm, &platform), 0, "%s", guest->log);
+	for (unsigned int i = 0; i < 8 && guest->devices[i]; i++) {
+		struct cxvm_device device = {.size = sizeof(device),
+					     .vfio_user = guest->devices[i]};
+
+		cr_assert_eq(cxvm_add_device(guest->vm, &device), 0, "%s", guest->log);
+	}
 	if (guest->disk) {
 		struct cxvm_disk disk = {.size = sizeof(disk), .path = guest->disk};
 
@@ -129,6 +135,8 @@ void guest_wait(struct guest *guest)
 
 	pthread_join(guest->runner, NULL);
 	pthread_join(guest->watchdog, NULL);
+	guest->counters.size = sizeof(guest->counters);
+	cr_assert_eq(cxvm_get_counters(guest->vm, &guest->counters), 0);
 	cxvm_destroy(guest->vm);
 	guest->vm = NULL;
 	file = fopen(guest->serial_path, "r");

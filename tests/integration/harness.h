@@ -20,12 +20,14 @@ struct guest {
 	uint64_t mib;              /* 64 */
 	const char *disk;          /* raw image */
 	unsigned int seconds;      /* time limit: 20 */
+	const char *devices[8];    /* vfio-user sockets of accelerators */
 	const char *serial_socket; /* the serial port listens there instead of being recorded */
 
 	/* Filled by guest_start(). */
 	struct cxvm *vm;
 	struct cxvm_exit exit;
 	int result;         /* of cxvm_run() */
+	struct cxvm_counters counters; /* after the end */
 	char serial[16384]; /* what the guest printed */
 	char log[16384];    /* warnings and errors of the library */
 
