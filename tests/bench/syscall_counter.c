@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counts the system calls of a command and its threads, exactly, by ptrace: before the first
- * KVM_RUN of the process, KVM_RUNs, and others afterwards. Prints one JSON object to standard error
- * (the command keeps standard output). Child processes are followed and counted too.
+ * KVM_RUN of the process, KVM_RUNs, and others afterwards, of all threads and of the thread that
+ * made the first KVM_RUN. Prints one JSON object to standard error (the command keeps standard
+ * output). Child processes are followed and counted too.
  *
  *   syscall-counter COMMAND [ARGUMENT...]
  */
@@ -27,6 +28,8 @@ struct counts {
 	uint64_t before_run;
 	uint64_t run;
 	uint64_t after_run;
+	uint64_t vcpu_after_run;
+	pid_t vcpu;
 };
 
 static void count(struct counts *counts, pid_t thread)
@@ -36,12 +39,15 @@ static void count(struct counts *counts, pid_t thread)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(info), &info) <= 0 ||
 	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
-	if (info.entry.nr == SYS_ioctl && info.entry.args[1] == KVM_RUN)
-		counts->run++;
-	else if (counts->run == 0)
+	if (info.entry.nr == SYS_ioctl && info.entry.args[1] == KVM_RUN) {
+		if (!counts->run++)
+			counts->vcpu = thread;
+	} else if (counts->run == 0) {
 		counts->before_run++;
-	else
+	} else {
 		counts->after_run++;
+		counts->vcpu_after_run += thread == counts->vcpu;
+	}
 }
 
 int main(int argc, char **argv)
@@ -86,8 +92,8 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr,
 		"{\"syscalls_before_run\": %llu, \"kvm_runs\": %llu, \"syscalls_after_run\": "
-		"%llu}\n",
+		"%llu, \"vcpu_syscalls_after_run\": %llu}\n",
 		(unsigned long long)counts.before_run, (unsigned long long)counts.run,
-		(unsigned long long)counts.after_run);
+		(unsigned long long)counts.after_run, (unsigned long long)counts.vcpu_after_run);
 	return result;
 }

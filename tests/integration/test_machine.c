@@ -221,7 +221,7 @@ static void count_system_calls(const char *name, const char *options, long *befo
 	pclose(pipe);
 	cr_assert_eq(sscanf(line,
 			    "{\"syscalls_before_run\": %ld, \"kvm_runs\": %ld, "
-			    "\"syscalls_after_run\": %ld}",
+			    "\"syscalls_after_run\": %ld",
 			    before, runs, others),
 		     3, "%s", line);
 }

@@ -44,6 +44,24 @@ lab_wait_text() {
         sleep 0.1
     done
 }
+# lab_simulate NAME ARGUMENT...: a simulated accelerator of 256 MiB on ./NAME.sock, with its control socket ./NAME.ctl; its pid is in
+# lab_simulator[NAME]. lab_stop_simulators: ends all of them. lab_device NAME: cxvm's arguments for it.
+declare -A lab_simulator=()
+lab_simulate() {
+    local name=$1
+    shift
+    rm -f "$name.sock" "$name.ctl" # of one that was killed
+    cxvm-accel-sim --socket "$PWD/$name.sock" --control "$PWD/$name.ctl" --dpa 256M "$@" >"$name.sim" 2>&1 &
+    lab_simulator[$name]=$!
+    lab_until 5 test -S "$name.sock" || lab_note "the simulator $name did not start: $(tail -n 1 "$name.sim")"
+}
+lab_stop_simulators() {
+    ((${#lab_simulator[@]})) || return 0
+    kill "${lab_simulator[@]}" 2>/dev/null
+    wait "${lab_simulator[@]}" 2>/dev/null
+    lab_simulator=()
+}
+lab_device() { echo "--device vfio-user=$PWD/$1.sock,id=$1${2:+,$2}"; }
 # lab_scratch: mounts the 16 GiB scratch disk at /scratch (fresh at the first call of a boot).
 lab_scratch() {
     local block

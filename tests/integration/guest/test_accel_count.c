@@ -43,9 +43,11 @@ void guest_main(void)
 	struct accel accel;
 
 	accel_find(&accel, 0);
-	CHECK(accel_is_committed(&accel) || accel_commit(&accel));
+	if (guest_option("commit", 1))
+		CHECK(accel_is_committed(&accel) || accel_commit(&accel));
 	mmio_write64(accel.scratch, 1);
-	mmio_write64(accel.fixed_base, 1);
+	if (dpa)
+		mmio_write64(accel.fixed_base, 1);
 	for (uint64_t i = 0; i < window; i += 2) {
 		mmio_write32(accel.scratch, (uint32_t)i);
 		CHECK(mmio_read32(accel.scratch) == (uint32_t)i);

@@ -6,38 +6,23 @@
 source "$LAB/lib.sh"
 lab_need_cxvm accel-many
 
-simulators=()
-# simulate NAME ARGUMENT...: a simulator on ./NAME.sock
-simulate() {
-    local name=$1
-    shift
-    cxvm-accel-sim --socket "$PWD/$name.sock" --control "$PWD/$name.ctl" --dpa 256M "$@" >"$name.sim" 2>&1 &
-    simulators+=($!)
-    lab_until 5 test -S "$name.sock" || lab_note "the simulator $name did not start: $(tail -n 1 "$name.sim")"
-}
-stop_simulators() {
-    kill "${simulators[@]}" 2>/dev/null
-    wait "${simulators[@]}" 2>/dev/null
-    simulators=()
-}
-device() { echo "--device vfio-user=$PWD/$1.sock,id=$1"; }
-
 arguments=()
 for i in 0 1 2 3 4 5 6 7; do
-    simulate "gpu$i" --dpa 256M
-    arguments+=(--device "vfio-user=$PWD/gpu$i.sock,id=gpu$i")
+    lab_simulate "gpu$i"
+    # shellcheck disable=SC2207
+    arguments+=($(lab_device "gpu$i"))
 done
 vm_case accel-eight-devices 150 0 cloud-6.12 pvh 2 512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=8" "${arguments[@]}"
-stop_simulators
+lab_stop_simulators
 
 # One of two servers is killed while the guest runs: the guest, the other device and cxvm go on, and the log says it once.
-simulate gpu0
-simulate gpu1
+lab_simulate gpu0
+lab_simulate gpu1
 # shellcheck disable=SC2046
-vm_command cloud-6.12 pvh 1 512M "cxvm.modules=off cxvm.test=ticks,20 cxvm.test=accel-job,irq=poll,jobs=20,expect=1" $(device gpu0) $(device gpu1)
+vm_command cloud-6.12 pvh 1 512M "cxvm.modules=off cxvm.test=ticks,20 cxvm.test=accel-job,irq=poll,jobs=20,expect=1" $(lab_device gpu0) $(lab_device gpu1)
 vm_start accel-killed-server "${vm_argv[@]}"
 if vm_wait_text accel-killed-server '^TICK 2' 60; then
-    kill -KILL "${simulators[0]}"
+    kill -KILL "${lab_simulator[gpu0]}"
     vm_wait_exit accel-killed-server 90
     lab_equal accel-killed-server-status 0 "${vm_status[accel-killed-server]}"
     lab_check accel-killed-server-other-device grep -aq 'TEST-PASS accel-job' accel-killed-server.console
@@ -46,4 +31,4 @@ else
     vm_kill accel-killed-server
     lab_fail accel-killed-server-status "the guest did not start: $(tail -n 1 accel-killed-server.console)"
 fi
-stop_simulators
+lab_stop_simulators
