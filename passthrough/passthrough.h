@@ -30,7 +30,8 @@ struct passthrough_device;
 /* Who owns the DPA inside the guest; decides what the firmware tables say (SRAT). */
 enum passthrough_memory {
 	PASSTHROUGH_MEMORY_CXL = 0, /* the device's driver */
-	PASSTHROUGH_MEMORY_NODE,    /* the guest's page allocator: memory affinity, hot-pluggable */
+	PASSTHROUGH_MEMORY_NODE, /* the guest's page allocator: committed at boot, RAM in the memory
+				    map, with an affinity of its own */
 };
 
 /* Whether a kind of device memory goes into the device's own DMA map. */
@@ -99,7 +100,9 @@ struct passthrough_facts {
 				    1 GiB pages */
 	unsigned int decoders;   /* HDM decoders the guest will see */
 	bool firmware_committed; /* the guest finds decoder 0 committed and locked at the window's
-				    base */
+				    base: the host's firmware did that, or memory=node asks for it
+				    */
+	bool host_only;          /* HDM-H; else HDM-D or HDM-DB */
 	bool cache_capable;      /* CXL.cache: flex bus of the port must show it too */
 	uint16_t window_restrictions; /* for the CFMWS record (CXL 9.17.1.3) */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -152,6 +153,30 @@ int passthrough_commit_firmware(struct passthrough_device *device)
 	return hdm_decoder_firmware_commit(&device->hdm, 0, device->window_base,
 					   device->facts.window_size, device->geometry.host_only,
 					   true);
+}
+
+/*
+ * memory=node: emulated devices read and write buffers that the guest's kernel puts there. Only in
+ * memory that cannot vanish under this process: a file that its server could shrink, or a device
+ * that refuses accesses while it is gated, would end it with a signal.
+ */
+int passthrough_lend_dpa(struct passthrough_device *device)
+{
+	int seals;
+
+	if (device->facts.memory != PASSTHROUGH_MEMORY_NODE || !device->environment.memory)
+		return 0;
+	seals = device->dpa_fd < 0 || device->transport->ops->gates_memory
+			? -1
+			: fcntl(device->dpa_fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & F_SEAL_SHRINK))
+		return guest_memory_lend(device->environment.memory, device->window_base,
+					 device->facts.dpa_size, device->dpa_host);
+	log_warning(device->environment.logger, device->id,
+		    "memory=node: its memory is not sealed against vanishing, so virtio devices do "
+		    "not use buffers that the guest puts there; use no virtio devices, or boot the "
+		    "guest with movable_node and keep its I/O out of that node");
+	return 0;
 }
 
 /* CXL 8.1.3.4: the guest asked for a CXL reset. Under the root's lock. */

@@ -277,6 +277,8 @@ int passthrough_plug(struct passthrough_device *device, const struct passthrough
 	slots = passthrough_now();
 	if (!result && device->facts.cxl)
 		result = passthrough_commit_firmware(device);
+	if (!result && device->facts.cxl)
+		result = passthrough_lend_dpa(device);
 	device->timeline.slots = passthrough_now() - slots;
 	if (!result) {
 		result = pci_bus_add(place->bus, &device->pci, place->devfn);

@@ -123,7 +123,10 @@ static void discover_facts(struct passthrough_device *device)
 	facts->window_size = window_round_size(facts->dpa_size);
 	facts->window_align = window_alignment(facts->dpa_size);
 	facts->decoders = device->geometry.decoders;
-	facts->firmware_committed = device->record.firmware_committed;
+	facts->host_only = device->geometry.host_only;
+	/* Memory that the guest's page allocator owns must be there when its kernel starts. */
+	facts->firmware_committed =
+		device->record.firmware_committed || facts->memory == PASSTHROUGH_MEMORY_NODE;
 	facts->cache_capable =
 		pci_get_word(device->config, device->config_facts.cxl_dvsec + 0x0au) & 1;
 	facts->window_restrictions = discover_restrictions(device);
@@ -170,6 +173,12 @@ int passthrough_discover(struct passthrough_device *device)
 	result = discover_cxl(device);
 	if (result)
 		return result;
+	if (device->options.memory == PASSTHROUGH_MEMORY_NODE &&
+	    device->record.contract == CXL_CONTRACT_NONE) {
+		log_error(device->environment.logger, device->id,
+			  "memory=node, but it has no CXL memory; leave the option out");
+		return -EINVAL;
+	}
 	discover_facts(device);
 	then = passthrough_now();
 	device->timeline.info = then - start;

@@ -150,6 +150,8 @@ void passthrough_release_bars(struct passthrough_device *device);
 int passthrough_map_dpa(struct passthrough_device *device);
 int passthrough_plug_cxl(struct passthrough_device *device, const struct passthrough_place *place);
 int passthrough_commit_firmware(struct passthrough_device *device);
+/* memory=node: lets emulated devices reach it. Returns 0 or -errno of guest_memory_lend(). */
+int passthrough_lend_dpa(struct passthrough_device *device);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
 void passthrough_remove_dpa(struct passthrough_device *device);  /* under device->lock */

@@ -32,6 +32,8 @@ struct guest_memory {
 	struct guest_ram_mapping mappings[RAM_BLOCKS_MAX]; /* of the block of the same index */
 	uint32_t block_slots[RAM_BLOCKS_MAX];
 	size_t block_count;
+	struct guest_ram_block lent[GUEST_MEMORY_LENT_MAX]; /* device memory used as RAM */
+	size_t lent_count;
 
 	pthread_mutex_t lock;          /* for everything below */
 	struct memory_window *windows; /* ascending by gpa */
@@ -271,16 +273,36 @@ unlock:
 	return result;
 }
 
+int guest_memory_lend(struct guest_memory *memory, uint64_t gpa, uint64_t size, void *host)
+{
+	uint64_t end;
+
+	if (size == 0 || __builtin_add_overflow(gpa, size, &end))
+		return -EINVAL;
+	if (memory->lent_count == GUEST_MEMORY_LENT_MAX)
+		return -ENOSPC;
+	memory->lent[memory->lent_count++] =
+		(struct guest_ram_block){.gpa = gpa, .size = size, .host = host, .fd = -1};
+	return 0;
+}
+
 /* The block that holds @gpa, or NULL. */
 static const struct guest_ram_block *memory_block(const struct guest_memory *memory, uint64_t gpa)
 {
 	size_t position = blocks_upper_bound(memory, gpa);
 	const struct guest_ram_block *block;
 
-	if (position == 0)
-		return NULL;
-	block = &memory->blocks[position - 1];
-	return gpa - block->gpa < block->size ? block : NULL;
+	if (position > 0) {
+		block = &memory->blocks[position - 1];
+		if (gpa - block->gpa < block->size)
+			return block;
+	}
+	for (size_t i = 0; i < memory->lent_count; i++) {
+		block = &memory->lent[i];
+		if (gpa >= block->gpa && gpa - block->gpa < block->size)
+			return block;
+	}
+	return NULL;
 }
 
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t length)

@@ -85,6 +85,16 @@ int guest_memory_read(const struct guest_memory *memory, uint64_t gpa, void *buf
 int guest_memory_write(struct guest_memory *memory, uint64_t gpa, const void *buffer,
 		       uint64_t length);
 
+/*
+ * guest_memory_lend() - device memory that the guest uses as ordinary RAM, so that buffers of
+ * emulated devices may lie there: the three functions above reach it too, although it is no RAM
+ * block. @host must stay mapped, and readable and writable, until guest_memory_destroy() or the
+ * last access. Before the first KVM_RUN, one thread. Returns 0, -EINVAL (size 0 or wrapping) or
+ * -ENOSPC (GUEST_MEMORY_LENT_MAX).
+ */
+#define GUEST_MEMORY_LENT_MAX 32u
+int guest_memory_lend(struct guest_memory *memory, uint64_t gpa, uint64_t size, void *host);
+
 /* The RAM blocks, ascending by gpa; valid until guest_memory_destroy(). */
 const struct guest_ram_block *guest_memory_blocks(const struct guest_memory *memory, size_t *count);
 

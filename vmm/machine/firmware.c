@@ -7,6 +7,7 @@
 #include "guest-fw/e820.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/machine/machine_internal.h"
+#include "vmm/machine/numa.h"
 
 /* Everything that acpi_build() reads, in one allocation: the tables of 64 vCPUs and 33 bridges are
  * no stack matter. */
@@ -18,7 +19,9 @@ struct firmware {
 	struct acpi_bridge_window bridge_windows[LAYOUT_MAX_BRIDGES][3];
 	struct acpi_cfmws cfmws[MACHINE_MAX_DEVICES];
 	struct acpi_memory_affinity memory[2 * MACHINE_MAX_NODES + MACHINE_MAX_DEVICES];
-	struct acpi_generic_affinity generic[2 * MACHINE_MAX_DEVICES];
+	struct machine_cxl_memory cxl_memory[MACHINE_MAX_DEVICES];
+	size_t cxl_memory_count;
+	struct numa_tables numa;
 	struct e820_entry e820[E820_MAX];
 	struct boot_memory_range ranges[E820_MAX];
 	uint8_t tables[X86_FIRMWARE_END - X86_FIRMWARE_START];
@@ -131,32 +134,51 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 static void describe_memory(const struct machine *machine, struct firmware *firmware)
 {
 	struct acpi_machine *acpi = &firmware->acpi;
+	uint32_t nodes = machine->config->node_count ? (uint32_t)machine->config->node_count : 1;
+	uint64_t cpu_nodes = 0, ram_nodes = 0;
 	const struct guest_ram_block *blocks;
-	size_t block_count;
+	size_t count;
 
-	machine_describe_accelerators(machine, firmware->cfmws, &acpi->cfmws_count,
-				      firmware->generic, &acpi->generic_count);
+	acpi->cfmws_count = machine_describe_fixed_windows(machine, firmware->cfmws);
 	acpi->cfmws = firmware->cfmws;
-	acpi->generic = firmware->generic;
-	if (machine->config->node_count < 2 && !acpi->generic_count)
+	firmware->cxl_memory_count = machine_list_cxl_memory(machine, firmware->cxl_memory);
+	if (machine->config->node_count < 2 && !firmware->cxl_memory_count)
 		return;
-	blocks = guest_memory_blocks(machine->memory, &block_count);
-	for (size_t i = 0; i < block_count; i++)
+	blocks = guest_memory_blocks(machine->memory, &count);
+	for (size_t i = 0; i < count; i++) {
 		firmware->memory[i] = (struct acpi_memory_affinity){
 			.base = blocks[i].gpa,
 			.size = blocks[i].size,
 			.proximity_domain = blocks[i].node,
 		};
-	acpi->memory_count = block_count;
-	acpi->memory_count +=
-		machine_describe_device_memory(machine, firmware->memory + block_count);
+		ram_nodes |= 1ull << blocks[i].node;
+	}
+	for (size_t i = 0; i < firmware->cxl_memory_count; i++)
+		if (firmware->cxl_memory[i].node)
+			/* Hot-pluggable: with movable_node the guest's kernel keeps its own
+			 * structures out of it. */
+			firmware->memory[count++] = (struct acpi_memory_affinity){
+				.base = firmware->cxl_memory[i].base,
+				.size = firmware->cxl_memory[i].size,
+				.proximity_domain = numa_device_domain(nodes, i),
+				.hot_pluggable = true,
+			};
+	acpi->memory_count = count;
 	acpi->memory = firmware->memory;
+	for (size_t i = 0; i < acpi->cpu_count; i++)
+		cpu_nodes |= 1ull << firmware->cpus[i].proximity_domain;
+	numa_describe(&firmware->numa, nodes, cpu_nodes, ram_nodes, firmware->cxl_memory,
+		      firmware->cxl_memory_count);
+	acpi->generic = firmware->numa.generic;
+	acpi->generic_count = firmware->numa.generic_count;
+	acpi->localities = firmware->numa.localities;
+	acpi->locality_count = firmware->numa.locality_count;
 }
 
 static int build_e820(const struct machine *machine, struct firmware *firmware, size_t table_bytes,
 		      size_t *count)
 {
-	struct e820_range ram[2 * MACHINE_MAX_NODES];
+	struct e820_range ram[2 * MACHINE_MAX_NODES + MACHINE_MAX_DEVICES];
 	struct e820_range cxl[MACHINE_MAX_DEVICES];
 	const struct e820_range reserved[] = {
 		{.base = X86_EBDA_START, .size = X86_KERNEL_START - X86_EBDA_START},
@@ -168,7 +190,6 @@ static int build_e820(const struct machine *machine, struct firmware *firmware, 
 		.reserved_count = sizeof(reserved) / sizeof(reserved[0]),
 		.acpi = {.base = X86_FIRMWARE_START, .size = table_bytes},
 		.cxl = cxl,
-		.cxl_count = firmware->acpi.cfmws_count,
 	};
 	const struct guest_ram_block *blocks =
 		guest_memory_blocks(machine->memory, &input.ram_count);
@@ -176,9 +197,18 @@ static int build_e820(const struct machine *machine, struct firmware *firmware, 
 
 	for (size_t i = 0; i < input.ram_count; i++)
 		ram[i] = (struct e820_range){.base = blocks[i].gpa, .size = blocks[i].size};
-	for (size_t i = 0; i < input.cxl_count; i++)
-		cxl[i] = (struct e820_range){.base = firmware->cfmws[i].base,
-					     .size = firmware->cfmws[i].size};
+	for (size_t i = 0; i < firmware->cxl_memory_count; i++) {
+		struct e820_range window = {.base = firmware->cfmws[i].base,
+					    .size = firmware->cfmws[i].size};
+
+		/* RAM from the start, or nothing that firmware says a word about. */
+		if (firmware->cxl_memory[i].node) {
+			window.size = firmware->cxl_memory[i].size;
+			ram[input.ram_count++] = window;
+		} else {
+			cxl[input.cxl_count++] = window;
+		}
+	}
 	result = e820_build(&input, firmware->e820, E820_MAX, count);
 	for (size_t i = 0; !result && i < *count; i++)
 		firmware->ranges[i] = (struct boot_memory_range){

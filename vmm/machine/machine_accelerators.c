@@ -146,13 +146,19 @@ static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accele
 {
 	const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
 	unsigned int bus = machine_accelerator_bus(machine, accelerator->cxl_index);
+	const struct cxl_host_bridge_range range = {
+		.base = machine->layout.window[accelerator->cxl_index],
+		.size = facts->window_size,
+		.host_only = facts->host_only,
+	};
 	int result;
 
 	snprintf(accelerator->bridge_name, sizeof(accelerator->bridge_name),
 		 "CXL host bridge of %s", passthrough_id(accelerator->device));
 	result = cxl_host_bridge_init(&accelerator->host_bridge, &machine->mmio,
 				      accelerator->bridge_name,
-				      machine->layout.chbs[accelerator->cxl_index]);
+				      machine->layout.chbs[accelerator->cxl_index],
+				      facts->firmware_committed ? &range : NULL);
 	if (!result)
 		result = pci_root_add_host_bridge(machine->pci, (uint8_t)bus,
 						  (uint8_t)(bus + CXL_BUSES_PER_HOST - 1),
@@ -283,20 +289,10 @@ bool machine_memory_fault(struct machine *machine, uint64_t gpa)
 	return false;
 }
 
-/* Proximity domains: the NUMA nodes first, then one per CXL device for its memory, initiator and
- * port. */
-static uint32_t domain_of(const struct machine *machine, const struct accelerator *accelerator)
+size_t machine_describe_fixed_windows(const struct machine *machine, struct acpi_cfmws *cfmws)
 {
-	uint32_t nodes = machine->config->node_count ? (uint32_t)machine->config->node_count : 1;
+	size_t count = 0;
 
-	return nodes + (uint32_t)accelerator->cxl_index;
-}
-
-void machine_describe_accelerators(const struct machine *machine, struct acpi_cfmws *cfmws,
-				   size_t *cfmws_count, struct acpi_generic_affinity *generic,
-				   size_t *generic_count)
-{
-	*cfmws_count = *generic_count = 0;
 	for (size_t i = 0; i < machine->accelerator_count; i++) {
 		const struct accelerator *accelerator = &machine->accelerators[i];
 		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
@@ -304,31 +300,18 @@ void machine_describe_accelerators(const struct machine *machine, struct acpi_cf
 
 		if (!accelerator->cxl)
 			continue;
-		cfmws[(*cfmws_count)++] = (struct acpi_cfmws){
+		cfmws[count++] = (struct acpi_cfmws){
 			.base = machine->layout.window[accelerator->cxl_index],
 			.size = facts->window_size,
 			.restrictions = facts->window_restrictions,
 			.target_count = 1,
 			.targets = {bus},
 		};
-		generic[(*generic_count)++] = (struct acpi_generic_affinity){
-			.kind = ACPI_GENERIC_PORT,
-			.handle = ACPI_HANDLE_ACPI,
-			.proximity_domain = domain_of(machine, accelerator),
-			.hid = "ACPI0016",
-			.uid = bus,
-		};
-		generic[(*generic_count)++] = (struct acpi_generic_affinity){
-			.kind = ACPI_GENERIC_INITIATOR,
-			.handle = ACPI_HANDLE_PCI,
-			.proximity_domain = domain_of(machine, accelerator),
-			.bus = (uint8_t)(bus + 1),
-		};
 	}
+	return count;
 }
 
-size_t machine_describe_device_memory(const struct machine *machine,
-				      struct acpi_memory_affinity *memory)
+size_t machine_list_cxl_memory(const struct machine *machine, struct machine_cxl_memory *list)
 {
 	size_t count = 0;
 
@@ -336,12 +319,13 @@ size_t machine_describe_device_memory(const struct machine *machine,
 		const struct accelerator *accelerator = &machine->accelerators[i];
 		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
 
-		if (accelerator->cxl && facts->memory == PASSTHROUGH_MEMORY_NODE)
-			memory[count++] = (struct acpi_memory_affinity){
+		if (accelerator->cxl)
+			list[count++] = (struct machine_cxl_memory){
 				.base = machine->layout.window[accelerator->cxl_index],
 				.size = facts->dpa_size, /* the window may be larger */
-				.proximity_domain = domain_of(machine, accelerator),
-				.hot_pluggable = true,
+				.root_bus = (uint8_t)machine_accelerator_bus(
+					machine, accelerator->cxl_index),
+				.node = facts->memory == PASSTHROUGH_MEMORY_NODE,
 			};
 	}
 	return count;

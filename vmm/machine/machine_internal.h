@@ -64,9 +64,9 @@ struct machine {
 
 	struct layout layout;
 	struct pci_root *pci;
-	/* No more buses than there are: Linux reads the vendor ID of every device number of every bus
-	 * that the MCFG names, two exits each. Bus 0 and one below each root port of a plain device
-	 * come first, then two for each CXL host bridge. */
+	/* No more buses than there are: Linux reads the vendor ID of every device number of every
+	 * bus that the MCFG names, two exits each. Bus 0 and one below each root port of a plain
+	 * device come first, then two for each CXL host bridge. */
 	unsigned int plain_last_bus;
 	unsigned int bus_count;
 	struct pci_bus *root_bus;
@@ -141,17 +141,19 @@ bool machine_needs_shared_ram(const struct machine *machine);
 size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list);
 /* The first bus number of the i-th CXL host bridge; after machine_connect_devices(). */
 unsigned int machine_accelerator_bus(const struct machine *machine, size_t index);
-/* What the firmware tables say: fixed windows and generic affinities; the domains continue after
- * the NUMA nodes. */
+/* The fixed memory windows for the CEDT; returns how many. */
 struct acpi_cfmws;
-struct acpi_generic_affinity;
-struct acpi_memory_affinity;
-void machine_describe_accelerators(const struct machine *machine, struct acpi_cfmws *cfmws,
-				   size_t *cfmws_count, struct acpi_generic_affinity *generic,
-				   size_t *generic_count);
-/* SRAT entries for device memory that the guest's page allocator shall own; returns how many. */
-size_t machine_describe_device_memory(const struct machine *machine,
-				      struct acpi_memory_affinity *memory);
+size_t machine_describe_fixed_windows(const struct machine *machine, struct acpi_cfmws *cfmws);
+
+/* The memory of one CXL device, for memory map, SRAT and HMAT. */
+struct machine_cxl_memory {
+	uint64_t base; /* guest physical */
+	uint64_t size;
+	uint8_t root_bus; /* of its host bridge; the device is on the next one */
+	bool node;        /* the guest's page allocator owns it from the start */
+};
+/* In the order of the CXL devices; @list has room for MACHINE_MAX_DEVICES. Returns how many. */
+size_t machine_list_cxl_memory(const struct machine *machine, struct machine_cxl_memory *list);
 /* The root bus of every host bridge, the plain one first; @buses has room for LAYOUT_MAX_BRIDGES.
  */
 void machine_list_root_buses(const struct machine *machine, struct pci_bus **buses);

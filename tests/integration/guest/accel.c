@@ -55,15 +55,28 @@ static uint64_t find_structure(const struct accel *accel, uint16_t id)
 	return 0;
 }
 
-/* CXL 9.18.1.3: the fixed memory window whose only target is the host bridge on @bus. */
-static void find_fixed_window(struct accel *accel, uint32_t bus)
+/* CXL 9.18.1: the UID of the index-th host bridge (CHBS record), which is its bus number here. */
+static uint32_t find_bridge(uint32_t index)
 {
 	uint64_t cedt = guest_acpi_table("CEDT");
 
 	CHECK(cedt != 0);
 	for (uint32_t at = 36, end = mmio_read32(cedt + 4); at + 4 <= end;
+	     at += mmio_read16(cedt + at + 2))
+		if (mmio_read8(cedt + at) == 0 && index-- == 0)
+			return mmio_read32(cedt + at + 4);
+	CHECK(!"a host bridge for each accelerator");
+	return 0;
+}
+
+/* CXL 9.18.1.3: the fixed memory window whose only target is this host bridge. */
+static void find_fixed_window(struct accel *accel, uint32_t uid)
+{
+	uint64_t cedt = guest_acpi_table("CEDT");
+
+	for (uint32_t at = 36, end = mmio_read32(cedt + 4); at + 4 <= end;
 	     at += mmio_read16(cedt + at + 2)) {
-		if (mmio_read8(cedt + at) != 1 || mmio_read32(cedt + at + 36) != bus)
+		if (mmio_read8(cedt + at) != 1 || mmio_read32(cedt + at + 36) != uid)
 			continue;
 		accel->fixed_base = mmio_read64(cedt + at + 8);
 		accel->fixed_size = mmio_read64(cedt + at + 16);
@@ -91,14 +104,15 @@ static void find_window(struct accel *accel)
 
 void accel_find(struct accel *accel, uint32_t index)
 {
-	uint32_t bus = ACCEL_BUS(index), table;
+	uint32_t uid = find_bridge(index), table;
+	uint32_t bus = pci_read8(BDF(uid, 0, 0), 0x19); /* the secondary bus of its root port */
 
 	*accel = (struct accel){.bdf = BDF(bus, 0, 0), .ring = rings[index]};
 	CHECK_EQ(pci_read32(accel->bdf, 0),
 		 (uint32_t)CXVM_ACCEL_PCI_DEVICE << 16 | CXVM_ACCEL_PCI_VENDOR);
 	for (uint32_t bar = 0; bar < 6; bar++)
 		accel->bars[bar] = pci_read32(accel->bdf, 0x10 + 4 * bar);
-	pci_write16(BDF(bus - 1, 0, 0), 4, 6);
+	pci_write16(BDF(uid, 0, 0), 4, 6);
 	pci_write16(accel->bdf, 4, 6);
 	accel->express = pci_capability(accel->bdf, 0x10, 0);
 	accel->msix = pci_capability(accel->bdf, 0x11, 0);
@@ -116,7 +130,7 @@ void accel_find(struct accel *accel, uint32_t index)
 	accel->ras = find_structure(accel, 2);
 	CHECK(accel->hdm && accel->ras);
 	find_window(accel);
-	find_fixed_window(accel, bus - 1);
+	find_fixed_window(accel, uid);
 	CHECK(accel->fixed_size >= 0x10000000);
 	guest_map(accel->fixed_base);
 }

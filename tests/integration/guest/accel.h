@@ -7,7 +7,6 @@
 #include <cxvm/accel.h>
 
 /* A minimal driver for the simulated accelerators, each behind a CXL host bridge of its own. */
-#define ACCEL_BUS(index) (0x81u + 2u * (index))
 
 /* HDM decoder 0, offsets in its structure (CXL 8.2.4.20) */
 #define HDM_GLOBAL  0x04u

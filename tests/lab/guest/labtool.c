@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/input.h>
+#include <linux/mempolicy.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -24,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +41,8 @@ static const char usage[] =
 	"then syncs\n"
 	"labtool disk-read DEV BYTES SEED    reads it back and compares\n"
 	"labtool memory BYTES                writes and verifies a pattern in anonymous memory\n"
+	"labtool node-memory NODE BYTES      the same in memory of one NUMA node only\n"
+	"labtool on-node NODE COMMAND ...    another command with all its memory from that node\n"
 	"labtool tcp-send HOST PORT BYTES    sends a pattern, prints its CRC-32\n"
 	"labtool tcp-receive PORT            accepts one connection, prints the bytes and their "
 	"CRC-32\n"
@@ -178,6 +182,67 @@ static int memory_run(uint64_t bytes)
 			return fail("word %zd is %016" PRIx64, wrong, words[wrong]);
 	}
 	printf("labtool: %s ok bytes=%" PRIu64 " seconds=%.2f\n", command, bytes, now() - start);
+	return 0;
+}
+
+/* Page by page, the kernel is asked where the memory came from. */
+static int pages_outside(const uint8_t *memory, uint64_t bytes, int node, uint64_t *outside)
+{
+	*outside = 0;
+	for (uint64_t at = 0; at < bytes; at += 4096) {
+		int found = -1;
+
+		if (syscall(SYS_get_mempolicy, &found, NULL, 0, memory + at,
+			    MPOL_F_NODE | MPOL_F_ADDR))
+			return fail("get_mempolicy: %s", strerror(errno));
+		*outside += found != node;
+	}
+	return 0;
+}
+
+static int bind_to_node(int node)
+{
+	unsigned long nodes[16] = {0};
+
+	if (node < 0 || node >= 1024)
+		return fail("node %d", node);
+	nodes[node / 64] = 1ul << node % 64;
+	if (syscall(SYS_set_mempolicy, MPOL_BIND, nodes, 1024))
+		return fail("set_mempolicy to node %d: %s", node, strerror(errno));
+	return 0;
+}
+
+static int on_node(int node, char **arguments)
+{
+	if (bind_to_node(node))
+		return 1;
+	execvp(arguments[0], arguments);
+	return fail("%s: %s", arguments[0], strerror(errno));
+}
+
+static int node_memory_run(int node, uint64_t bytes)
+{
+	uint64_t outside;
+	uint64_t *words;
+
+	if (bind_to_node(node))
+		return 1;
+	words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (words == MAP_FAILED)
+		return fail("%s", strerror(errno));
+	for (unsigned int seed = 1; seed <= 2; seed++) {
+		ssize_t wrong;
+
+		pattern_fill(words, bytes, 0, seed);
+		wrong = pattern_check(words, bytes, 0, seed);
+		if (wrong >= 0)
+			return fail("word %zd is %016" PRIx64, wrong, words[wrong]);
+	}
+	if (pages_outside((const uint8_t *)words, bytes, node, &outside))
+		return 1;
+	if (outside)
+		return fail("%" PRIu64 " pages are not on node %d", outside, node);
+	printf("labtool: %s ok node=%d bytes=%" PRIu64 "\n", command, node, bytes);
 	return 0;
 }
 
@@ -514,6 +579,10 @@ int main(int argc, char **argv)
 				  strcmp(command, "disk-write") == 0);
 	else if (strcmp(command, "memory") == 0 && argc == 3)
 		result = memory_run(strtoull(argv[2], NULL, 0));
+	else if (strcmp(command, "on-node") == 0 && argc >= 4)
+		result = on_node(atoi(argv[2]), argv + 3);
+	else if (strcmp(command, "node-memory") == 0 && argc == 4)
+		result = node_memory_run(atoi(argv[2]), bytes);
 	else if (strcmp(command, "tcp-send") == 0 && argc == 5)
 		result = tcp_send(argv[2], (uint16_t)strtoul(argv[3], NULL, 0), bytes);
 	else if (strcmp(command, "tcp-receive") == 0 && argc == 3)

@@ -170,9 +170,10 @@ Test(cxl_ports, host_bridge)
 	static struct cxl_host_bridge other;
 	const uint64_t base = 0xfeb00000;
 
-	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base + 0x1000), -EINVAL);
-	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base), 0);
-	cr_assert_eq(cxl_host_bridge_init(&other, &fixture.mmio, "hb1", base), -EEXIST);
+	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base + 0x1000, NULL),
+		     -EINVAL);
+	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base, NULL), 0);
+	cr_assert_eq(cxl_host_bridge_init(&other, &fixture.mmio, "hb1", base, NULL), -EEXIST);
 	cxl_host_bridge_destroy(&other);
 	/* RAS and nothing that decodes: Linux passes through. */
 	cr_assert_eq(pci_fixture_mmio_read(&fixture, base + 0x1000, 4), 0x01110001);
@@ -183,4 +184,31 @@ Test(cxl_ports, host_bridge)
 	cr_assert_eq(pci_fixture_mmio_read(&fixture, base + 0x1084, 4), 0x1cfff);
 	cxl_host_bridge_destroy(&bridge);
 	cr_assert_eq(pci_fixture_mmio_read(&fixture, base + 0x1000, 4), UINT32_MAX);
+}
+
+/* Firmware committed the device, and so the decoder above it: there after every reset, locked. */
+Test(cxl_ports, host_bridge_with_a_committed_decoder)
+{
+	static struct cxl_host_bridge bridge;
+	const struct cxl_host_bridge_range range = {.base = 0x4000000000, .size = 0x20000000};
+	const uint64_t base = 0xfebf0000;
+	uint64_t hdm = 0;
+
+	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base, &range), 0);
+	for (uint64_t entry = base + 0x1004; entry < base + 0x1010; entry += 4)
+		if ((pci_fixture_mmio_read(&fixture, entry, 4) & 0xffff) == 5)
+			hdm = base + 0x1000 + (pci_fixture_mmio_read(&fixture, entry, 4) >> 20);
+	cr_assert_neq(hdm, 0);
+	cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm, 4), 0x10, "one decoder, one target");
+	for (int round = 0; round < 2; round++) {
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 4, 4), 0);
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 0x14, 4), 0x40);
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 0x18, 4), 0x20000000);
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 0x20, 4), 0x700);
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 0x24, 4), 0, "port 0");
+		pci_fixture_mmio_write(&fixture, hdm + 0x20, 0, 4);
+		cr_assert_eq(pci_fixture_mmio_read(&fixture, hdm + 0x20, 4), 0x700);
+		cxl_host_bridge_reset(&bridge);
+	}
+	cxl_host_bridge_destroy(&bridge);
 }
