@@ -102,6 +102,33 @@ Test(guest_memory, copies_cross_adjacent_blocks)
 	guest_memory_destroy(memory);
 }
 
+Test(guest_memory, lent_memory_is_reached_and_not_listed)
+{
+	static uint8_t device[64];
+	struct guest_memory *memory;
+	uint8_t byte = 7;
+	size_t count;
+
+	guest_memory_create(&memory, NULL, NULL);
+	cr_assert_eq(add(memory, 0, 2 * MIB), 0);
+	cr_assert_eq(guest_memory_lend(memory, 4 * GIB, 0, device), -EINVAL);
+	cr_assert_eq(guest_memory_lend(memory, UINT64_MAX, 2, device), -EINVAL);
+	cr_assert_eq(guest_memory_lend(memory, 4 * GIB, sizeof(device), device), 0);
+	cr_assert_eq(guest_memory_at(memory, 4 * GIB + 8, 56), device + 8);
+	cr_assert_null(guest_memory_at(memory, 4 * GIB + 8, 57));
+	cr_assert_null(guest_memory_at(memory, 4 * GIB - 1, 1));
+	cr_assert_null(guest_memory_at(memory, 4 * GIB + 64, 1));
+	cr_assert_eq(guest_memory_write(memory, 4 * GIB + 63, &byte, 1), 0);
+	cr_assert_eq(device[63], 7);
+	cr_assert_eq(guest_memory_read(memory, 4 * GIB + 63, &byte, 2), -EFAULT);
+	guest_memory_blocks(memory, &count);
+	cr_assert_eq(count, 1, "no RAM of ours");
+	for (unsigned int i = 1; i < GUEST_MEMORY_LENT_MAX; i++)
+		cr_assert_eq(guest_memory_lend(memory, (5 + i) * GIB, 1, device), 0);
+	cr_assert_eq(guest_memory_lend(memory, 4 * MIB, 1, device), -ENOSPC);
+	guest_memory_destroy(memory);
+}
+
 Test(guest_memory, blocks_are_listed_ascending)
 {
 	static const uint64_t gpas[] = {4 * GIB, 0, 64 * MIB, 8 * GIB, 32 * MIB};

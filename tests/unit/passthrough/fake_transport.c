@@ -342,7 +342,7 @@ void fake_start(struct fake_transport *fake)
 {
 	uint8_t *block = fake->block;
 
-	fake->memory = memfd_create("fake", MFD_CLOEXEC);
+	fake->memory = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	cr_assert_eq(ftruncate(fake->memory, (off_t)(BAR0_SIZE + fake->dpa_size)), 0);
 	fake_config(fake);
 	put_long(block, 0x1000, 1 | 0x11 << 16 | 2u << 24);

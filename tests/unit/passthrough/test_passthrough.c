@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -25,7 +26,7 @@ static struct pci_bus *bus;
 static struct passthrough_device *device;
 static struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
 static unsigned int lost_told;
-static unsigned int error_lines;
+static unsigned int error_lines, warning_lines;
 
 static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
 {
@@ -34,6 +35,8 @@ static void on_log(void *opaque, enum cxvm_log_level level, const char *object, 
 	(void)message;
 	if (level == CXVM_LOG_ERROR)
 		error_lines++;
+	if (level == CXVM_LOG_WARNING)
+		warning_lines++;
 }
 
 static const struct logger logger = {.callback = on_log, .level = CXVM_LOG_DEBUG};
@@ -242,6 +245,33 @@ Test(passthrough, firmware_committed_decoder)
 	config_write(0x10d, 0x08, 1);
 	cr_expect_eq(config_read(0x10d, 1) & 8, 0u, "locked");
 	machine_down();
+}
+
+/* memory=node: committed and locked whatever the host's firmware did; reached by emulated devices
+ * when it cannot vanish. */
+Test(passthrough, memory_of_the_page_allocator)
+{
+	for (int sealed = 0; sealed < 2; sealed++) {
+		fake_init(&fake);
+		fake.committed = false;
+		options.memory = PASSTHROUGH_MEMORY_NODE;
+		warning_lines = 0;
+		machine_up();
+		fake_start(&fake);
+		if (sealed)
+			cr_assert_eq(fcntl(fake.memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+		cr_assert_eq(connect_device(), 0);
+		cr_expect(passthrough_get_facts(device)->firmware_committed);
+		cr_assert_eq(plug(), 0);
+		place_bars();
+		cr_expect_eq(windows().dpa, 1u);
+		cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u);
+		cr_expect_eq(warning_lines, sealed ? 0u : 1u);
+		cr_expect_eq(guest_memory_at(memory, WINDOW + 0x1000, 16),
+			     sealed ? (uint8_t *)windows().host[0] + 0x1000 : NULL);
+		machine_down();
+	}
+	options.memory = PASSTHROUGH_MEMORY_CXL;
 }
 
 Test(passthrough, guest_commits_and_decommits)
