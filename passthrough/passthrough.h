@@ -92,6 +92,7 @@ struct passthrough_facts {
 	uint16_t device;
 	uint32_t class_code;   /* 24 bits */
 	bool needs_shared_ram; /* vfio-user: the RAM must be MAP_SHARED memfd */
+	uint64_t dma_limit;    /* its IOMMU translates no address from here on; 0: no limit */
 	bool cxl;              /* the following are valid */
 	enum passthrough_memory memory;
 	uint64_t dpa_size;       /* bytes of device memory */

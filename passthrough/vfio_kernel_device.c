@@ -259,7 +259,8 @@ static void kernel_close(struct vfio_transport *transport)
 		.map = kernel_map, .mapping_intact = kernel_mapping_intact,                        \
 		.set_irqs = vfio_kernel_set_irqs, .reset = vfio_kernel_reset,                      \
 		.dma_map = vfio_kernel_dma_map, .dma_unmap = vfio_kernel_dma_unmap,                \
-		.release = vfio_kernel_release, .close = kernel_close,                             \
+		.dma_limit = vfio_kernel_dma_limit, .release = vfio_kernel_release,                \
+		.close = kernel_close,                                                             \
 	}
 
 static const struct vfio_transport_ops kernel_group_ops = KERNEL_TRANSPORT_OPS("vfio-group");

@@ -68,6 +68,9 @@ void vfio_kernel_tell_kvm(struct vfio_kernel *kernel, int fd, bool add);
 int vfio_kernel_dma_map(struct vfio_transport *transport, const struct vfio_transport_dma *dma);
 int vfio_kernel_dma_unmap(struct vfio_transport *transport, uint64_t address, uint64_t size);
 
+/* vfio_kernel_aperture.c */
+uint64_t vfio_kernel_dma_limit(struct vfio_transport *transport);
+
 /* vfio_kernel_events.c: the kernel's error and request interrupts, and reset. */
 void vfio_kernel_watch(struct vfio_kernel *kernel);
 void vfio_kernel_unwatch(struct vfio_kernel *kernel);

@@ -43,12 +43,13 @@ struct vfio_feature_dma_buf {
 };
 
 /* <linux/iommufd.h> */
-#define IOMMUFD_TYPE          ';'
-#define IOMMUFD_DESTROY       _IO(IOMMUFD_TYPE, 0x80)
-#define IOMMUFD_IOAS_ALLOC    _IO(IOMMUFD_TYPE, 0x81)
-#define IOMMUFD_IOAS_MAP      _IO(IOMMUFD_TYPE, 0x85)
-#define IOMMUFD_IOAS_UNMAP    _IO(IOMMUFD_TYPE, 0x86)
-#define IOMMUFD_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, 0x8f)
+#define IOMMUFD_TYPE             ';'
+#define IOMMUFD_DESTROY          _IO(IOMMUFD_TYPE, 0x80)
+#define IOMMUFD_IOAS_ALLOC       _IO(IOMMUFD_TYPE, 0x81)
+#define IOMMUFD_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, 0x84)
+#define IOMMUFD_IOAS_MAP         _IO(IOMMUFD_TYPE, 0x85)
+#define IOMMUFD_IOAS_UNMAP       _IO(IOMMUFD_TYPE, 0x86)
+#define IOMMUFD_IOAS_MAP_FILE    _IO(IOMMUFD_TYPE, 0x8f)
 
 #define IOMMUFD_MAP_FIXED_IOVA 1u
 #define IOMMUFD_MAP_WRITEABLE  2u
@@ -58,6 +59,20 @@ struct iommufd_ioas_alloc {
 	uint32_t size;
 	uint32_t flags;
 	uint32_t out_ioas_id;
+};
+
+struct iommufd_iova_range {
+	uint64_t start;
+	uint64_t last;
+};
+
+struct iommufd_ioas_iova_ranges {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t reserved;
+	uint64_t allowed_iovas; /* struct iommufd_iova_range * */
+	uint64_t out_iova_alignment;
 };
 
 struct iommufd_ioas_map {
@@ -92,6 +107,7 @@ struct iommufd_ioas_unmap {
 #define KVM_VFIO_FILE_ADD 1u
 #define KVM_VFIO_FILE_DEL 2u
 
+_Static_assert(sizeof(struct iommufd_ioas_iova_ranges) == 32, "IOMMU_IOAS_IOVA_RANGES");
 _Static_assert(sizeof(struct iommufd_ioas_map) == 40, "IOMMU_IOAS_MAP");
 _Static_assert(sizeof(struct iommufd_ioas_map_file) == 40, "IOMMU_IOAS_MAP_FILE");
 _Static_assert(sizeof(struct vfio_feature_dma_buf) == 40, "VFIO_DEVICE_FEATURE_DMA_BUF");

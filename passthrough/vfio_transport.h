@@ -113,6 +113,9 @@ struct vfio_transport_ops {
 	 * (device memory that this kernel cannot map), -ENODEV. */
 	int (*dma_map)(struct vfio_transport *transport, const struct vfio_transport_dma *dma);
 	int (*dma_unmap)(struct vfio_transport *transport, uint64_t address, uint64_t size);
+	/* The first address above all that dma_map() can take; 0: no limit, or none known. May be
+	 * NULL: no limit. */
+	uint64_t (*dma_limit)(struct vfio_transport *transport);
 
 	/*
 	 * release() - the device goes back to the host while others may still be inside operations:

@@ -26,10 +26,10 @@ struct guest {
 	/* Filled by guest_start(). */
 	struct cxvm *vm;
 	struct cxvm_exit exit;
-	int result;         /* of cxvm_run() */
+	int result;                    /* of cxvm_run() */
 	struct cxvm_counters counters; /* after the end */
-	char serial[16384]; /* what the guest printed */
-	char log[16384];    /* warnings and errors of the library */
+	char serial[16384];            /* what the guest printed */
+	char log[16384];               /* warnings and errors of the library */
 
 	/* The harness's own. */
 	pthread_t runner;

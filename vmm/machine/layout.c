@@ -39,12 +39,20 @@ static uint64_t power_of_two_up(uint64_t value)
 
 static int out_of_space(char *reason, const struct layout *layout, const char *what, uint64_t bytes)
 {
-	snprintf(reason, LAYOUT_REASON,
-		 "%s (%" PRIu64
-		 " MiB) does not fit below the guest's physical address limit of %" PRIu64
-		 " GiB; use a smaller size, fewer devices, or a host (max_phys_bits) with a wider "
-		 "address",
-		 what, bytes / MIB, layout->limit / GIB);
+	if (layout->limit_of)
+		snprintf(reason, LAYOUT_REASON,
+			 "%s (%" PRIu64 " MiB) does not fit below %" PRIu64
+			 " GiB, where the addresses end that the IOMMU of %s translates; use a "
+			 "smaller size, fewer devices, or an IOMMU with a wider address",
+			 what, bytes / MIB, layout->limit / GIB, layout->limit_of);
+	else
+		snprintf(reason, LAYOUT_REASON,
+			 "%s (%" PRIu64
+			 " MiB) does not fit below the guest's physical address limit of %" PRIu64
+			 " GiB; use a smaller size, fewer devices, or a host (max_phys_bits) with "
+			 "a wider "
+			 "address",
+			 what, bytes / MIB, layout->limit / GIB);
 	return -ENOSPC;
 }
 
@@ -56,6 +64,10 @@ int layout_plan(const struct layout_input *input, struct layout *layout, char *r
 	memset(layout, 0, sizeof(*layout));
 	layout->accelerator_count = input->accelerator_count;
 	layout->limit = 1ull << (input->phys_bits < 52 ? input->phys_bits : 52);
+	if (input->dma_limit && input->dma_limit < layout->limit) {
+		layout->limit = input->dma_limit;
+		layout->limit_of = input->dma_limit_of;
+	}
 	layout->low_ram = input->ram_bytes < X86_LOW_RAM_END ? input->ram_bytes : X86_LOW_RAM_END;
 	layout->high_ram = input->ram_bytes - layout->low_ram;
 	if (__builtin_add_overflow(X86_HIGH_RAM_START, layout->high_ram, &cursor) ||

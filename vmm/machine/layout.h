@@ -24,7 +24,9 @@ struct layout_accelerator {
 
 struct layout_input {
 	uint64_t ram_bytes;
-	uint32_t phys_bits; /* the guest's MAXPHYADDR */
+	uint32_t phys_bits;       /* the guest's MAXPHYADDR */
+	uint64_t dma_limit;       /* first address that an IOMMU does not translate; 0: none */
+	const char *dma_limit_of; /* the device behind that IOMMU */
 	const struct layout_accelerator *accelerators;
 	size_t accelerator_count;
 };
@@ -33,6 +35,7 @@ struct layout {
 	uint64_t low_ram;                     /* bytes from 0 */
 	uint64_t high_ram;                    /* bytes from 4 GiB */
 	uint64_t limit;                       /* first address that does not exist */
+	const char *limit_of;                 /* the device whose IOMMU sets it; NULL: the CPU */
 	uint64_t chbs[MACHINE_MAX_DEVICES];   /* CXL host bridge component registers, 64 KiB each */
 	uint64_t window[MACHINE_MAX_DEVICES]; /* base of each fixed window */
 	uint64_t window_end;                  /* first address above RAM and all windows */

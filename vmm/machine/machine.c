@@ -96,7 +96,10 @@ static int plan_layout(struct machine *machine)
 		.accelerator_count = machine_layout_accelerators(machine, accelerators),
 	};
 	char reason[LAYOUT_REASON];
-	int result = layout_plan(&input, &machine->layout, reason);
+	int result;
+
+	input.dma_limit = machine_dma_limit(machine, &input.dma_limit_of);
+	result = layout_plan(&input, &machine->layout, reason);
 
 	if (result)
 		log_error(machine->logger, "memory", "%s", reason);

@@ -141,6 +141,22 @@ size_t machine_layout_accelerators(const struct machine *machine, struct layout_
 	return count;
 }
 
+uint64_t machine_dma_limit(const struct machine *machine, const char **device)
+{
+	uint64_t lowest = 0;
+
+	for (size_t i = 0; i < machine->accelerator_count; i++) {
+		const struct passthrough_device *one = machine->accelerators[i].device;
+		uint64_t limit = passthrough_get_facts(one)->dma_limit;
+
+		if (limit && (!lowest || limit < lowest)) {
+			lowest = limit;
+			*device = passthrough_id(one);
+		}
+	}
+	return lowest;
+}
+
 static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accelerator,
 			     uint16_t slot)
 {

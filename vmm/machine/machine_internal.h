@@ -139,6 +139,9 @@ int machine_plug_devices(struct machine *machine);    /* after RAM, before the P
 void machine_remove_devices(struct machine *machine);
 bool machine_needs_shared_ram(const struct machine *machine);
 size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list);
+/* The first address that the IOMMU of some device does not translate, and that device; 0: no limit.
+ */
+uint64_t machine_dma_limit(const struct machine *machine, const char **device);
 /* The first bus number of the i-th CXL host bridge; after machine_connect_devices(). */
 unsigned int machine_accelerator_bus(const struct machine *machine, size_t index);
 /* The fixed memory windows for the CEDT; returns how many. */

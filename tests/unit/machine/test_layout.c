@@ -55,6 +55,34 @@ Test(layout, ram_beyond_the_address_width_is_refused_with_a_reason)
 	cr_assert_eq(plan(UINT64_MAX - MIB, 52, NULL, 0), -ENOSPC);
 }
 
+Test(layout, what_an_iommu_does_not_translate_is_no_place)
+{
+	static const struct layout_accelerator list[] = {
+		{.name = "gpu0", .window_size = 300 * GIB, .window_align = GIB},
+	};
+	struct layout_input input = {
+		.ram_bytes = 8 * GIB,
+		.phys_bits = 46,
+		.dma_limit = 512 * GIB,
+		.dma_limit_of = "nic0",
+		.accelerators = list,
+		.accelerator_count = 1,
+	};
+
+	cr_assert_eq(layout_plan(&input, &layout, reason), 0);
+	cr_assert_eq(layout.limit, 512 * GIB);
+	input.ram_bytes = 300 * GIB;
+	cr_assert_eq(layout_plan(&input, &layout, reason), -ENOSPC);
+	cr_assert(strstr(reason, "the CXL window of gpu0") && strstr(reason, "IOMMU of nic0"), "%s",
+		  reason);
+	input.ram_bytes = 600 * GIB;
+	cr_assert_eq(layout_plan(&input, &layout, reason), -ENOSPC);
+	cr_assert(strstr(reason, "RAM") && strstr(reason, "512 GiB"), "%s", reason);
+	input.dma_limit = 1ull << 50;
+	cr_assert_eq(layout_plan(&input, &layout, reason), 0, "the CPU's limit is lower");
+	cr_assert_null(layout.limit_of);
+}
+
 Test(layout, windows_are_aligned_disjoint_and_above_ram)
 {
 	static const struct layout_accelerator list[] = {

@@ -27,6 +27,8 @@ struct fake_kernel {
 	uint32_t hot_reset_group; /* of all of them */
 	int eventfds[5];          /* by interrupt index, of the last vector */
 	unsigned int resets_refused;
+	uint64_t iova_last; /* of what the IOMMU translates; 0: it does not say */
+	uint32_t iova_count;
 	int next_fd;
 	int open_fds;
 	char journal[4096];
@@ -90,6 +92,34 @@ static int fake_device_info(uint8_t *info)
 	} else {
 		put_long(info, 0, 40);
 	}
+	return 0;
+}
+
+/* Two ranges around the MSI window, behind a capability that nobody knows. */
+static int fake_iommu_info(uint8_t *info)
+{
+	put_long(info, 0, 24 + 8 + 48);
+	put_long(info, 4, fake.iova_last ? 3 : 1);
+	put_long(info, 16, 24);
+	put_header(info, 24, 9, 1, 32);
+	put_header(info, 32, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1, 0);
+	put_long(info, 40, fake.iova_count);
+	put_quad(info, 48, 0);
+	put_quad(info, 56, 0xfedfffff);
+	put_quad(info, 64, 0xfef00000);
+	put_quad(info, 72, fake.iova_last);
+	return 0;
+}
+
+static int fake_iova_ranges(uint8_t *ranges)
+{
+	uint64_t *list = (uint64_t *)(uintptr_t)image_get_quad(ranges, 16);
+
+	if (!fake.iova_last)
+		return -ENOTTY;
+	put_long(ranges, 8, fake.iova_count);
+	list[1] = 0xfedfffff;
+	list[3] = fake.iova_last;
 	return 0;
 }
 
@@ -163,6 +193,8 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		note("unmap %lx+%lx;", (unsigned long)image_get_quad(bytes, 8),
 		     (unsigned long)image_get_quad(bytes, 16));
 		return 0;
+	case IOMMUFD_IOAS_IOVA_RANGES:
+		return fake_iova_ranges(bytes);
 	case IOMMUFD_IOAS_MAP:
 		note("ioas map %u %lx;", image_get_long(bytes, 8),
 		     (unsigned long)image_get_quad(bytes, 32));
@@ -186,6 +218,8 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		note("reset;");
 		return 0;
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		if (image_get_long(bytes, 0) == 4096)
+			return fake_iommu_info(bytes);
 		put_long(bytes, 8, fake.hot_reset_count);
 		for (uint32_t i = 0; i < fake.hot_reset_count; i++)
 			put_long(bytes, 12 + 8 * i, fake.hot_reset_group);
@@ -316,6 +350,28 @@ static void look_at_device(void)
 	for (uint32_t i = 0; i < 9; i++)
 		if (!transport->ops->get_region_info(transport, i, &info, &length))
 			free(info);
+}
+
+Test(vfio_kernel, what_the_iommu_translates)
+{
+	for (int way = 0; way < 2; way++) {
+		struct vfio_kernel_options options = make();
+
+		fake.has_cdev = way;
+		cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
+		cr_expect_str_eq(transport->ops->name, way ? "vfio-cdev" : "vfio-group");
+		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "it does not say");
+		fake.iova_last = (1ull << 39) - 1;
+		fake.iova_count = 2;
+		cr_expect_eq(transport->ops->dma_limit(transport), 1ull << 39);
+		fake.iova_count = 1000;
+		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "more than there are");
+		fake.iova_count = 2;
+		fake.iova_last = UINT64_MAX;
+		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "no limit");
+		transport->ops->close(transport);
+		cr_expect_eq(fake.open_fds, 0);
+	}
 }
 
 Test(vfio_kernel, group)
