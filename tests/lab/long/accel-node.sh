@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # memory=node: the guest's page allocator owns the accelerator's memory from the start, as a NUMA node of its own with the HMAT's numbers.
-# Programs and a disk's buffers use it, and the accelerator itself does its jobs. memory=cxl beside it: the HMAT alone.
+# Programs and a disk's buffers use it.
 # lab: timeout=600
 # lab: memory=4G
 # shellcheck shell=bash
@@ -12,7 +12,7 @@ for kernel in cloud-6.12 cloud-7; do
     truncate -s 16M disk.img
     lab_simulate gpu0 --topology C --uncommitted
     # shellcheck disable=SC2046
-    vm_case "$name" 100 0 "$kernel" pvh 2 512M "cxvm.modules=off cxvm.test=node-memory,1,/dev/vda cxvm.test=accel-job,irq=poll,jobs=50,expect=1" \
+    vm_case "$name" 100 0 "$kernel" pvh 2 512M "cxvm.modules=off cxvm.test=node-memory,1,/dev/vda" \
         --disk path=disk.img $(lab_device gpu0 memory=node)
     lab_stop_simulators
     sed -n 's/\r$//; s/^node-memory: \(total\|distance\)/NOTE node-memory: \1/p' "$name.console"
