@@ -68,8 +68,7 @@ Test(numa, tables_are_accepted)
 	static struct acpi_memory_affinity memory[MACHINE_MAX_NODES + MACHINE_MAX_DEVICES];
 	static struct acpi_cpu cpus[MACHINE_MAX_NODES];
 	static uint8_t buffer[ACPI_SIZE_TYPICAL];
-	static const struct acpi_ioapic ioapic = {
-		.address = 0xfec00000, .gsi_count = 24};
+	static const struct acpi_ioapic ioapic = {.address = 0xfec00000, .gsi_count = 24};
 	struct acpi_machine machine = {
 		.memory = memory, .cpus = cpus, .ioapics = &ioapic, .ioapic_count = 1};
 	struct acpi_result result;
