@@ -3,7 +3,7 @@
 # node-memory NODE DISK: device memory that firmware gave to the page allocator: a NUMA node of its own without processors, with the HMAT's
 # numbers; its pages are used by a program, and as buffers of a disk (written and read back by O_DIRECT).
 node=/sys/devices/system/node/node$1
-modprobe virtio_blk virtio_pci 2>/dev/null
+modprobe -a virtio_pci virtio_blk 2>/dev/null
 for online in /sys/devices/system/node/online /sys/devices/system/node/has_memory /sys/devices/system/node/has_cpu; do
     echo "node-memory: ${online##*/}=$(cat $online)"
 done
