@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <termios.h>
 
 #include "vmm/core/event_loop.h"
 #include "vmm/core/log.h"
@@ -76,16 +75,5 @@ uint64_t serial_backend_dropped(struct serial_backend *backend);
 
 /* The path of the pseudo terminal, or "". Valid until the destruction. */
 const char *serial_backend_pty_path(const struct serial_backend *backend);
-
-/*
- * serial_terminal_raw() - every key goes to the guest: no echo, no line editing, no signals from
- * keys. Output processing stays on, so that log lines on the same terminal keep their shape.
- * @saved receives the settings for serial_terminal_restore(). Process-wide state: for the program,
- * not for the library. Returns 0, -ENOTTY (not a terminal, nothing changed) or -errno.
- */
-int serial_terminal_raw(int fd, struct termios *saved);
-
-/* Async-signal-safe. Returns 0 or -errno. */
-int serial_terminal_restore(int fd, const struct termios *saved);
 
 #endif

@@ -374,31 +374,3 @@ Test(legacy_serial_backend, null_drops_everything, .timeout = 20)
 	stop(&h);
 	serial_backend_destroy(NULL);
 }
-
-Test(legacy_serial_backend, terminal_settings_are_restored)
-{
-	int master = posix_openpt(O_RDWR | O_NOCTTY);
-	struct termios before, saved, raw, after;
-	char name[64];
-	int fd;
-
-	cr_assert_eq(grantpt(master) | unlockpt(master), 0);
-	cr_assert_eq(ptsname_r(master, name, sizeof(name)), 0);
-	fd = open(name, O_RDWR | O_NOCTTY);
-	cr_assert_eq(tcgetattr(fd, &before), 0);
-	cr_assert_eq(serial_terminal_raw(fd, &saved), 0);
-	cr_assert_eq(tcgetattr(fd, &raw), 0);
-	cr_assert_eq(raw.c_lflag & (ECHO | ICANON | ISIG), 0);
-	cr_assert_eq(raw.c_iflag & (ICRNL | IXON), 0);
-	cr_assert(raw.c_oflag & OPOST);
-	cr_assert_eq(serial_terminal_restore(fd, &saved), 0);
-	cr_assert_eq(tcgetattr(fd, &after), 0);
-	cr_assert_eq(after.c_lflag, before.c_lflag);
-	cr_assert_eq(after.c_iflag, before.c_iflag);
-	cr_assert_eq(after.c_oflag, before.c_oflag);
-	close(fd);
-	close(master);
-	fd = open("/dev/null", O_RDWR);
-	cr_assert_eq(serial_terminal_raw(fd, &saved), -ENOTTY);
-	close(fd);
-}
