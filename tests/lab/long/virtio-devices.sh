@@ -42,6 +42,7 @@ lab_until 10 test -S hvc.sock
 coproc HVC { exec socat - "UNIX-CONNECT:$PWD/hvc.sock" 2>hvc.err; }
 hvc_read=${HVC[0]} hvc_write=${HVC[1]} hvc_pid=$HVC_PID
 while read -r -t $((60 * ${LAB_FACTOR:-1})) -u "$hvc_read" line; do
+    line=${line%$'\r'}
     echo "$line" >>hvc.lines
     [[ $line != "hvc ready" ]] || echo "from the host" >&"$hvc_write"
     [[ $line != "hvc got"* ]] || break
