@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# How a machine ends, and the exit status that says so: reboot, panic, triple fault, power button by SIGTERM, SIGINT, a deaf guest; and
-# a guest that is paused again and again while it boots and works.
+# How a machine ends, and the exit status that says so: reboot, panic, triple fault, power button by SIGTERM, SIGINT, a deaf guest.
 # lab: timeout=240
 source "$LAB/lib.sh"
 lab_need_cxvm life-cycle
@@ -40,12 +39,6 @@ else
     vm_kill life-sigint
     lab_fail life-sigint-status "no ticks: $(tail -n 1 life-sigint.console)"
 fi
-
-/payload/tests/bin/pause-linux "$(lab_kernel cloud-6.12 pvh)" "$(lab_initrd cloud-6.12)" "console=ttyS0 quiet panic=-1 mitigations=off \
-cxvm.modules=off cxvm.test=ticks,20" life-pause.console >life-pause.out 2>&1
-lab_equal life-pause-and-resume-status 0 $?
-lab_note "$(tail -n 1 life-pause.out)"
-lab_check life-pause-and-resume-guest grep -aq '^TEST-PASS ticks' life-pause.console
 
 printf 'not a kernel' >bad-kernel
 timeout 10 cxvm run --kernel bad-kernel --cmdline x
