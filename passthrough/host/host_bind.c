@@ -19,20 +19,11 @@ struct bind_work {
 static int __attribute__((format(printf, 3, 4)))
 bind_refuse(struct host_change *change, int result, const char *text, ...)
 {
-	char both[2 * HOST_TEXT];
 	va_list arguments;
-	char *fix;
 
 	va_start(arguments, text);
-	vsnprintf(both, sizeof(both), text, arguments);
+	host_format_problem(change->problem.what, change->problem.fix, text, arguments);
 	va_end(arguments);
-	fix = strchr(both, '\n');
-	if (fix)
-		*fix++ = '\0';
-	snprintf(change->problem.what, sizeof(change->problem.what), "%.*s", (int)HOST_TEXT - 1,
-		 both);
-	snprintf(change->problem.fix, sizeof(change->problem.fix), "%.*s", (int)HOST_TEXT - 1,
-		 fix ? fix : "");
 	change->outcome = HOST_REFUSED;
 	return result;
 }

@@ -13,19 +13,12 @@
 static void __attribute__((format(printf, 3, 4)))
 found(struct host_finding *finding, enum host_state state, const char *format, ...)
 {
-	char both[2 * HOST_TEXT];
 	va_list arguments;
-	char *fix;
 
 	va_start(arguments, format);
-	vsnprintf(both, sizeof(both), format, arguments);
+	host_format_problem(finding->what, finding->fix, format, arguments);
 	va_end(arguments);
-	fix = strchr(both, '\n');
-	if (fix)
-		*fix++ = '\0';
 	finding->state = state;
-	snprintf(finding->what, sizeof(finding->what), "%.*s", (int)HOST_TEXT - 1, both);
-	snprintf(finding->fix, sizeof(finding->fix), "%.*s", (int)HOST_TEXT - 1, fix ? fix : "");
 }
 
 /* "vmx", "svm" or "": what /proc/cpuinfo says of virtualisation. */

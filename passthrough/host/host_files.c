@@ -25,6 +25,19 @@ path_format(const struct host *host, char path[HOST_PATH], const char *format, v
 	return -ENAMETOOLONG;
 }
 
+void host_format_problem(char *what, char *fix, const char *format, va_list arguments)
+{
+	char both[2 * HOST_TEXT];
+	char *second;
+
+	vsnprintf(both, sizeof(both), format, arguments);
+	second = strchr(both, '\n');
+	if (second)
+		*second++ = '\0';
+	snprintf(what, HOST_TEXT, "%.*s", (int)HOST_TEXT - 1, both);
+	snprintf(fix, HOST_TEXT, "%.*s", (int)HOST_TEXT - 1, second ? second : "");
+}
+
 int host_path(const struct host *host, char path[HOST_PATH], const char *format, ...)
 {
 	va_list arguments;

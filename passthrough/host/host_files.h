@@ -4,6 +4,13 @@
 
 #include "passthrough/host/host.h"
 
+#include <stdarg.h>
+
+/* Formats "what\nfix" into two texts of HOST_TEXT bytes each, cut to fit; without a newline @fix is
+ * "". */
+void host_format_problem(char *what, char *fix, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
 /* Files below the host's root. Paths are formatted; a path that is too long does not exist. */
 #define HOST_PATH 512u
 

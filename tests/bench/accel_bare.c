@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bare.h"
+#include "tests/bench/bench.h"
 
 #define ROUNDS_MAX 1001
 #define READS      50
@@ -25,26 +26,6 @@
 #define GUEST_PASS 0x600du
 
 static char accel_guest[4096], bare_guest[4096];
-
-/* Beside this program (installed in the lab), or where the build puts the test guests. */
-static int find_guest(const char *name, char *path, size_t size)
-{
-	static const char *const places[] = {"", "../integration/"};
-	char program[2048];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (length < 0)
-		return -errno;
-	program[length] = '\0';
-	strrchr(program, '/')[1] = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, size, "%s%s%s", program, places[i], name);
-		if (access(path, R_OK) == 0)
-			return 0;
-	}
-	fprintf(stderr, "the guest %s is not beside this program\n", name);
-	return -ENOENT;
-}
 
 /* The file descriptor of the only vCPU of this process. */
 static int find_vcpu(void)
@@ -97,14 +78,6 @@ static int read_statistic(const char *name, uint64_t *value)
 	return result;
 }
 
-static void print_log(void *opaque, enum cxvm_log_level level, const char *object,
-		      const char *message)
-{
-	(void)opaque;
-	(void)level;
-	fprintf(stderr, "%s: %s\n", object, message);
-}
-
 struct counted {
 	uint64_t mmio_exits; /* KVM: exits to user space for memory accesses */
 	uint64_t exits;      /* KVM: exits of any kind, the host's interrupts included */
@@ -115,7 +88,7 @@ struct counted {
 static int run_guest(const char *socket, const char *cmdline, struct counted *counted)
 {
 	struct cxvm_create_options options = {
-		.size = sizeof(options), .log = print_log, .log_level = CXVM_LOG_WARNING};
+		.size = sizeof(options), .log = bench_print_log, .log_level = CXVM_LOG_WARNING};
 	struct cxvm_payload payload = {
 		.size = sizeof(payload), .kernel = accel_guest, .cmdline = cmdline};
 	struct cxvm_memory memory = {.size = sizeof(memory), .bytes = 64u << 20};
@@ -222,9 +195,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s SOCKET [ROUNDS [BATCHES]]\n", argv[0]);
 		return 2;
 	}
-	error = find_guest("guest-accel_count", accel_guest, sizeof(accel_guest));
+	error = bench_find_guest("guest-accel_count", accel_guest, sizeof(accel_guest));
 	if (!error)
-		error = find_guest("guest-bench_mmio", bare_guest, sizeof(bare_guest));
+		error = bench_find_guest("guest-bench_mmio", bare_guest, sizeof(bare_guest));
 	if (!error)
 		error = run_guest(argv[1], "window=0", &none);
 	if (!error)

@@ -7,13 +7,12 @@
  *   bench-mmio-bare [ROUNDS [BATCHES]]
  */
 #include <cxvm/cxvm.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/bench/bare.h"
+#include "tests/bench/bench.h"
 
 #define ROUNDS_MAX  1001
 #define BATCHES_MAX 1001 /* the guest's */
@@ -22,37 +21,10 @@
 
 static char guest[4096];
 
-/* Beside this program (installed in the lab), or where the build puts the test guests. */
-static int find_guest(void)
-{
-	static const char *const places[] = {"", "../integration/"};
-	char program[2048];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (length < 0)
-		return -errno;
-	program[length] = '\0';
-	strrchr(program, '/')[1] = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(guest, sizeof(guest), "%s%sguest-bench_mmio", program, places[i]);
-		if (access(guest, R_OK) == 0)
-			return 0;
-	}
-	return -ENOENT;
-}
-
-static void print_log(void *opaque, enum cxvm_log_level level, const char *object,
-		      const char *message)
-{
-	(void)opaque;
-	(void)level;
-	fprintf(stderr, "%s: %s\n", object, message);
-}
-
 static int cxvm_run_guest(const char *cmdline, uint32_t *code)
 {
 	struct cxvm_create_options options = {
-		.size = sizeof(options), .log = print_log, .log_level = CXVM_LOG_WARNING};
+		.size = sizeof(options), .log = bench_print_log, .log_level = CXVM_LOG_WARNING};
 	struct cxvm_payload payload = {
 		.size = sizeof(payload), .kernel = guest, .cmdline = cmdline};
 	struct cxvm_memory memory = {.size = sizeof(memory), .bytes = 16u << 20};
@@ -105,10 +77,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s [ROUNDS [BATCHES]]\n", argv[0]);
 		return 2;
 	}
-	if (find_guest() < 0) {
-		fprintf(stderr, "%s: its guest, guest-bench_mmio, is not beside it\n", argv[0]);
+	if (bench_find_guest("guest-bench_mmio", guest, sizeof(guest)))
 		return 1;
-	}
 	snprintf(bare_cmdline, sizeof(bare_cmdline), "count=%d batches=%d address=0xd0000000",
 		 READS, batches);
 	snprintf(our_cmdline, sizeof(our_cmdline), "count=%d batches=%d", READS, batches);

@@ -1,39 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "accel.h"
-
-/* ticks=1: the median of batches of reads, as bench_mmio counts them */
-#define BATCHES_MAX 1001u
-
-static uint32_t ticks[BATCHES_MAX];
-
-static inline uint64_t timestamp(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (uint64_t)high << 32 | low;
-}
-
-static uint32_t time_component(const struct accel *accel, uint64_t count, uint64_t batches)
-{
-	uint64_t address = accel->hdm;
-
-	CHECK(batches >= 1 && batches <= BATCHES_MAX);
-	for (unsigned int i = 0; i < 100; i++)
-		mmio_read32(address);
-	for (uint64_t batch = 0; batch < batches; batch++) {
-		uint64_t start = timestamp(), place = batch;
-		uint32_t spent;
-
-		for (uint64_t i = 0; i < count; i++)
-			mmio_read32(address);
-		spent = (uint32_t)(timestamp() - start);
-		for (; place > 0 && ticks[place - 1] > spent; place--)
-			ticks[place] = ticks[place - 1];
-		ticks[place] = spent;
-	}
-	return ticks[batches / 2];
-}
+#include "time_reads.h"
 
 /* The same steps whatever the counts are, so that two runs differ by the counted accesses only. */
 void guest_main(void)
@@ -59,5 +26,5 @@ void guest_main(void)
 	for (uint64_t i = 0; i < component; i++)
 		mmio_read32(accel.hdm);
 	if (batches)
-		guest_exit(time_component(&accel, guest_option("count", 50), batches));
+		guest_exit(time_reads(accel.hdm, guest_option("count", 50), batches));
 }

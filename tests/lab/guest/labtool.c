@@ -165,14 +165,9 @@ static int disk_run(const char *path, uint64_t bytes, uint64_t seed, bool writin
 	return 0;
 }
 
-static int memory_run(uint64_t bytes)
+/* Two patterns, each written all over the memory and then read back. */
+static int patterns_hold(uint64_t *words, uint64_t bytes)
 {
-	double start = now();
-	uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (words == MAP_FAILED)
-		return fail("%s", strerror(errno));
 	for (unsigned int seed = 1; seed <= 2; seed++) {
 		ssize_t wrong;
 
@@ -181,6 +176,19 @@ static int memory_run(uint64_t bytes)
 		if (wrong >= 0)
 			return fail("word %zd is %016" PRIx64, wrong, words[wrong]);
 	}
+	return 0;
+}
+
+static int memory_run(uint64_t bytes)
+{
+	double start = now();
+	uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (words == MAP_FAILED)
+		return fail("%s", strerror(errno));
+	if (patterns_hold(words, bytes))
+		return 1;
 	printf("labtool: %s ok bytes=%" PRIu64 " seconds=%.2f\n", command, bytes, now() - start);
 	return 0;
 }
@@ -230,14 +238,8 @@ static int node_memory_run(int node, uint64_t bytes)
 	words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (words == MAP_FAILED)
 		return fail("%s", strerror(errno));
-	for (unsigned int seed = 1; seed <= 2; seed++) {
-		ssize_t wrong;
-
-		pattern_fill(words, bytes, 0, seed);
-		wrong = pattern_check(words, bytes, 0, seed);
-		if (wrong >= 0)
-			return fail("word %zd is %016" PRIx64, wrong, words[wrong]);
-	}
+	if (patterns_hold(words, bytes))
+		return 1;
 	if (pages_outside((const uint8_t *)words, bytes, node, &outside))
 		return 1;
 	if (outside)
