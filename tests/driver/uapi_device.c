@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/driver/uapi_device.h"
@@ -269,6 +270,18 @@ bool uapi_store(volatile uint64_t *address, uint64_t value)
 	*address = value;
 	bus_armed = 0;
 	return true;
+}
+
+int uapi_reset(struct uapi_device *device)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+	for (int tries = 0; ioctl(device->fd, VFIO_DEVICE_RESET); tries++) {
+		if (errno != EAGAIN || tries == 100)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 void *uapi_bad_address(void)

@@ -93,6 +93,10 @@ void *uapi_map(struct uapi_device *device, uint32_t index, uint64_t offset, uint
 bool uapi_load(const volatile uint64_t *address, uint64_t *value);
 bool uapi_store(volatile uint64_t *address, uint64_t value);
 
+/* VFIO_DEVICE_RESET as a VMM has to call it: again while the kernel says EAGAIN, which it does
+ * while somebody else (error recovery, for one) holds the device. 0, or -1 with errno. */
+int uapi_reset(struct uapi_device *device);
+
 /* An address that is mapped and cannot be accessed. */
 void *uapi_bad_address(void);
 

@@ -93,8 +93,8 @@ static void test_type1(struct uapi_device *device, void *memory, uint64_t size)
 {
 	uapi_check(device, "m1 type1 maps the whole device memory",
 		   type1_map(device, memory, DMA_MEMORY, size) == 0, "%s", strerror(errno));
-	uapi_check(device, "m2 it survives a reset", ioctl(device->fd, VFIO_DEVICE_RESET) == 0,
-		   "%s", strerror(errno));
+	uapi_check(device, "m2 it survives a reset", uapi_reset(device) == 0, "%s",
+		   strerror(errno));
 	uapi_check(device, "m3 type1 unmaps all of it", type1_unmap(device, DMA_MEMORY, size) == 0,
 		   "%s", strerror(errno));
 }
@@ -117,8 +117,8 @@ static void test_window(struct uapi_device *device)
 		return;
 	uapi_check(device, "m9 IOMMU_IOAS_MAP_FILE of it",
 		   ioas_map_file(device, fd, DMA_WINDOW, area->size) == 0, "%s", strerror(errno));
-	uapi_check(device, "m10 a reset revokes it", ioctl(device->fd, VFIO_DEVICE_RESET) == 0,
-		   "%s", strerror(errno));
+	uapi_check(device, "m10 a reset revokes it", uapi_reset(device) == 0, "%s",
+		   strerror(errno));
 	uapi_check(device, "m11 it can be unmapped",
 		   ioas_unmap(device, DMA_WINDOW, area->size) == 0, "%s", strerror(errno));
 	uapi_check(device, "m12 and mapped again after the reset",

@@ -109,8 +109,8 @@ static void test_with_memory_space_off(struct uapi_device *device, volatile uint
 
 	mark(device, map);
 	uapi_config_write(device, 4, 2, command & ~2u);
-	uapi_check(device, "s41f reset with memory space off",
-		   ioctl(device->fd, VFIO_DEVICE_RESET) == 0, "%s", strerror(errno));
+	uapi_check(device, "s41f reset with memory space off", uapi_reset(device) == 0, "%s",
+		   strerror(errno));
 	uapi_check(device, "s41g still closed", !uapi_load(map, &value), "no SIGBUS");
 	uapi_check(device, "s54d the registers are fresh nevertheless",
 		   uapi_register(device, control_at(device)) & 0x400, "not committed");
@@ -144,8 +144,8 @@ void uapi_test_reset(struct uapi_device *device)
 		return;
 	}
 	mark(device, map);
-	uapi_check(device, "s41a VFIO_DEVICE_RESET", ioctl(device->fd, VFIO_DEVICE_RESET) == 0,
-		   "%s", strerror(errno));
+	uapi_check(device, "s41a VFIO_DEVICE_RESET", uapi_reset(device) == 0, "%s",
+		   strerror(errno));
 	expect_fresh(device, map, "s41b the mapping after the reset",
 		     "s54b the registers after the reset", "s64d Lock after the reset");
 	test_flr(device, map);

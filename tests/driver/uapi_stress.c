@@ -120,11 +120,8 @@ int uapi_resets(struct uapi_device *device, unsigned int count)
 	pthread_create(&threads[2], NULL, read_region, &toucher);
 	for (unsigned int i = 0; i < count; i++) {
 		double begun = now_ms(), took;
-		int ret, tries = 0;
+		int ret = uapi_reset(device);
 
-		while ((ret = ioctl(device->fd, VFIO_DEVICE_RESET)) && errno == EAGAIN &&
-		       ++tries < 20)
-			usleep(10000);
 		/* Usable means that this thread can touch it, which includes the driver's look at
 		 * the hardware. */
 		if (ret || !uapi_load(toucher.map, &value))

@@ -81,8 +81,8 @@ static int test_lost(struct uapi_device *device)
 	uapi_check(device, "s41h before, the mapping works", uapi_load(map, &value), "SIGBUS");
 	if (lose_decoder(device))
 		return 1;
-	uapi_check(device, "s41i reset of a device without its decoder",
-		   ioctl(device->fd, VFIO_DEVICE_RESET) == 0, "failed");
+	uapi_check(device, "s41i reset of a device without its decoder", uapi_reset(device) == 0,
+		   "failed");
 	expect_closed(device, map, "s41j the mapping is closed", "s41k read() too",
 		      "s41l COMP_REGS says so");
 	munmap((void *)map, device->memory.info.size);
