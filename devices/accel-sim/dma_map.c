@@ -131,19 +131,36 @@ int sim_dma_add(struct sim_dma_map *map, uint64_t address, uint64_t size, bool r
 	return result;
 }
 
+/*
+ * As VFIO's type1 does it: a client that has lost track of what it mapped, as QEMU has when its
+ * IOMMU changes the address space of a device, unmaps the whole space.
+ */
 int sim_dma_remove(struct sim_dma_map *map, uint64_t address, uint64_t size)
 {
 	int result = -ENOENT;
-	uint32_t at;
+	uint32_t from, to;
+	uint64_t last;
 
+	if (size == 0 || __builtin_add_overflow(address, size - 1, &last))
+		return -EINVAL;
 	pthread_rwlock_wrlock(&map->lock);
-	at = sim_dma_find(map, address);
-	if (at < map->count && map->ranges[at].address == address && map->ranges[at].size == size) {
-		sim_dma_unmap(&map->ranges[at]);
-		map->count--;
-		memmove(map->ranges + at, map->ranges + at + 1,
-			(map->count - at) * sizeof(struct sim_dma_range));
+	from = sim_dma_find(map, address);
+	for (to = from; to < map->count && map->ranges[to].address <= last; to++) {
+		const struct sim_dma_range *range = &map->ranges[to];
+
+		if (range->address < address || range->address + (range->size - 1) > last)
+			break;
 		result = 0;
+	}
+	/* A range that goes on outside: all or nothing. */
+	if (to < map->count && map->ranges[to].address <= last)
+		result = -ENOENT;
+	if (result == 0) {
+		for (uint32_t i = from; i < to; i++)
+			sim_dma_unmap(&map->ranges[i]);
+		memmove(map->ranges + from, map->ranges + to,
+			(map->count - to) * sizeof(struct sim_dma_range));
+		map->count -= to - from;
 	}
 	pthread_rwlock_unlock(&map->lock);
 	return result;

@@ -60,7 +60,10 @@ void sim_dma_destroy(struct sim_dma_map *map);
 int sim_dma_add(struct sim_dma_map *map, uint64_t address, uint64_t size, bool readable,
 		bool writable, int fd, uint64_t offset);
 
-/* sim_dma_remove() - remove exactly this range; -ENOENT when there is none. Waits for copies in it.
+/*
+ * sim_dma_remove() - remove every range that lies in [address, address + size). -ENOENT, and
+ * nothing is removed: there is none, or one goes on outside. -EINVAL: empty, or wraps. Waits for
+ * copies in them.
  */
 int sim_dma_remove(struct sim_dma_map *map, uint64_t address, uint64_t size);
 

@@ -332,6 +332,34 @@ Test(dma_map, ranges)
 	sim_dma_destroy(&map);
 }
 
+/* As an IOMMU of QEMU's does it: everything at once, without a word about the single pages. */
+Test(dma_map, a_whole_space_is_unmapped)
+{
+	struct sim_dma_map map;
+	uint8_t data;
+
+	cr_assert_eq(sim_dma_init(&map, NULL), 0);
+	for (uint64_t page = 0; page < 8; page++) {
+		int fd = memfd_create("ram", MFD_CLOEXEC);
+
+		cr_assert_eq(ftruncate(fd, 0x1000), 0);
+		cr_assert_eq(sim_dma_add(&map, page * 0x2000, 0x1000, true, true, fd, 0), 0);
+		close(fd);
+	}
+	cr_expect_eq(sim_dma_remove(&map, 0, 0), -EINVAL);
+	cr_expect_eq(sim_dma_remove(&map, 0x800, 0x4000), -ENOENT, "cuts the first");
+	cr_expect_eq(sim_dma_remove(&map, 0, 0x4800), -ENOENT, "cuts the third");
+	cr_expect_eq(map.count, 8u, "all or nothing");
+	cr_expect_eq(sim_dma_remove(&map, 0x1000, 0x1000), -ENOENT);
+	cr_expect_eq(sim_dma_remove(&map, 0x2000, 0x4000), 0);
+	cr_expect_eq(map.count, 6u);
+	cr_expect_eq(sim_dma_access(&map, 0x2000, &data, 1, false), -EFAULT);
+	cr_expect_eq(sim_dma_access(&map, 0x6000, &data, 1, false), 0);
+	cr_expect_eq(sim_dma_remove(&map, 0, 1ull << 40), 0);
+	cr_expect_eq(map.count, 0u);
+	sim_dma_destroy(&map);
+}
+
 Test(dma_map, a_truncated_file_is_an_error)
 {
 	struct sim_dma_map map;
