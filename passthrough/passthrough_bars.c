@@ -298,6 +298,14 @@ static int part_trap(struct passthrough_part *part)
 }
 
 /* Under device->lock. */
+static void part_map_dma(struct passthrough_part *part)
+{
+	part->dma_mapped =
+		passthrough_dma_map_memory(part->device, part->gpa, part->segment.size, part->host,
+					   part->fd, part->fd_offset, "window");
+}
+
+/* Under device->lock. */
 static int part_give(struct passthrough_part *part, uint64_t address)
 {
 	struct passthrough_device *device = part->device;
@@ -328,9 +336,7 @@ static int part_give(struct passthrough_part *part, uint64_t address)
 		return result;
 	part->window_mapped = true;
 	if (device->options.dma_windows == PASSTHROUGH_DMA_TRY)
-		part->dma_mapped =
-			passthrough_dma_map_memory(device, part->gpa, part->segment.size,
-						   part->host, part->fd, part->fd_offset, "window");
+		part_map_dma(part);
 	return 0;
 }
 
@@ -370,6 +376,24 @@ void passthrough_remove_windows(struct passthrough_device *device)
 		for (uint32_t j = 0; j < device->bars[i].part_count; j++)
 			if (device->bars[i].parts[j].window_mapped)
 				part_take_away(&device->bars[i].parts[j]);
+}
+
+void passthrough_renew_windows_dma(struct passthrough_device *device)
+{
+	if (!device->transport->ops->reset_revokes_windows)
+		return;
+	pthread_mutex_lock(&device->lock);
+	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
+		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
+			struct passthrough_part *part = &device->bars[i].parts[j];
+
+			if (!part->dma_mapped)
+				continue;
+			passthrough_dma_unmap_memory(device, part->gpa, part->segment.size);
+			part_map_dma(part);
+		}
+	}
+	pthread_mutex_unlock(&device->lock);
 }
 
 void passthrough_unmap_windows(struct passthrough_device *device)

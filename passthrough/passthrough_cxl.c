@@ -187,6 +187,9 @@ static int cxl_reset_requested(void *opaque)
 
 	cxl_component_reset(&device->component);
 	result = passthrough_reset_transport(device);
+	/* Unlike with other resets the BARs stay where they are. */
+	if (!result)
+		passthrough_renew_windows_dma(device);
 	if (!result)
 		result = passthrough_commit_firmware(device);
 	return result;

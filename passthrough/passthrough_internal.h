@@ -144,6 +144,8 @@ int passthrough_bar_mapped(struct pci_device *pci, unsigned int bar, uint64_t ad
 void passthrough_bar_unmapped(struct pci_device *pci, unsigned int bar);
 void passthrough_remove_windows(struct passthrough_device *device); /* under device->lock */
 void passthrough_unmap_windows(struct passthrough_device *device);  /* of this process */
+/* After a reset that left the BARs in place: DMA mappings of windows that it has ended. */
+void passthrough_renew_windows_dma(struct passthrough_device *device);
 void passthrough_release_bars(struct passthrough_device *device);
 
 /* passthrough_cxl.c */

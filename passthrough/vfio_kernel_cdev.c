@@ -44,6 +44,7 @@ int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_p
 				  : "");
 		return result;
 	}
+	kernel->device_id = bind.out_devid;
 	result = vfio_kernel_ioctl(kernel, kernel->iommufd_fd, IOMMUFD_IOAS_ALLOC, &alloc);
 	if (result >= 0) {
 		kernel->ioas = alloc.out_ioas_id;

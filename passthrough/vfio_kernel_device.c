@@ -250,21 +250,23 @@ static void kernel_close(struct vfio_transport *transport)
 
 /* The two ways differ in how they are opened and where they map DMA, which struct vfio_kernel
  * knows. */
-#define KERNEL_TRANSPORT_OPS(way)                                                                  \
+#define KERNEL_TRANSPORT_OPS(way, revokes)                                                         \
 	{                                                                                          \
 		.name = (way), .pins_ram = true, .gates_memory = true,                             \
-		.get_device_info = kernel_device_info, .get_region_info = kernel_region_info,      \
-		.get_irq_info = kernel_irq_info, .region_read = kernel_read,                       \
-		.region_read_dwords = kernel_read_dwords, .region_write = kernel_write,            \
-		.map = kernel_map, .mapping_intact = kernel_mapping_intact,                        \
-		.set_irqs = vfio_kernel_set_irqs, .reset = vfio_kernel_reset,                      \
-		.dma_map = vfio_kernel_dma_map, .dma_unmap = vfio_kernel_dma_unmap,                \
-		.dma_limit = vfio_kernel_dma_limit, .release = vfio_kernel_release,                \
-		.close = kernel_close,                                                             \
+		.reset_revokes_windows = (revokes), .get_device_info = kernel_device_info,         \
+		.get_region_info = kernel_region_info, .get_irq_info = kernel_irq_info,            \
+		.region_read = kernel_read, .region_read_dwords = kernel_read_dwords,              \
+		.region_write = kernel_write, .map = kernel_map,                                   \
+		.mapping_intact = kernel_mapping_intact, .set_irqs = vfio_kernel_set_irqs,         \
+		.reset = vfio_kernel_reset, .dma_map = vfio_kernel_dma_map,                        \
+		.dma_unmap = vfio_kernel_dma_unmap, .dma_limit = vfio_kernel_dma_limit,            \
+		.release = vfio_kernel_release, .close = kernel_close,                             \
 	}
 
-static const struct vfio_transport_ops kernel_group_ops = KERNEL_TRANSPORT_OPS("vfio-group");
-static const struct vfio_transport_ops kernel_cdev_ops = KERNEL_TRANSPORT_OPS("vfio-cdev");
+static const struct vfio_transport_ops kernel_group_ops = KERNEL_TRANSPORT_OPS("vfio-group", false);
+/* Its windows are dma-bufs, which the kernel takes out of the map at a reset and does not put back.
+ */
+static const struct vfio_transport_ops kernel_cdev_ops = KERNEL_TRANSPORT_OPS("vfio-cdev", true);
 
 /* Both /dev/iommu and the device's own file: the newer way. */
 static bool kernel_prefers_cdev(const struct vfio_kernel *kernel,

@@ -126,13 +126,24 @@ void vfio_kernel_unwatch(struct vfio_kernel *kernel)
 /*
  * Whether a bus reset hits nothing but this device and other members of its group: those are bound
  * to VFIO as well (else the group would not be viable), and nobody else can have them open while we
- * have the group.
+ * have the group. An iommufd may be shared with other devices of this machine: functions that one
+ * of those has open are not for this device to reset.
  */
 static bool hot_reset_is_ours(const struct vfio_kernel *kernel,
 			      const struct vfio_pci_hot_reset_info *info)
 {
 	if (info->count == 1)
 		return true;
+	if (kernel->iommufd_fd >= 0) {
+		if (!(info->flags & VFIO_HOT_RESET_DEV_ID) ||
+		    !(info->flags & VFIO_HOT_RESET_DEV_ID_OWNED))
+			return false;
+		for (uint32_t i = 0; i < info->count; i++)
+			if (info->devices[i].group_id != kernel->device_id &&
+			    info->devices[i].group_id != VFIO_HOT_RESET_UNOPENED)
+				return false;
+		return info->count > 0;
+	}
 	if (kernel->group_fd < 0 || !kernel->group[0])
 		return false;
 	for (uint32_t i = 0; i < info->count; i++)

@@ -35,8 +35,9 @@ struct vfio_kernel {
 	int container_fd; /* group way */
 	int iommufd_fd;   /* cdev way */
 	bool no_iommu;
-	bool kvm_told; /* KVM knows group_fd (or device_fd) */
-	uint32_t ioas; /* cdev way */
+	bool kvm_told;      /* KVM knows group_fd (or device_fd) */
+	uint32_t ioas;      /* cdev way */
+	uint32_t device_id; /* cdev way: iommufd's number of the device */
 
 	uint32_t device_flags;
 	uint32_t num_irqs;

@@ -28,6 +28,14 @@ struct vfio_cdev_attach {
 	uint32_t pt_id;
 };
 
+/*
+ * <linux/vfio.h>, since 6.6: for a device of the character device way, the numbers in struct
+ * vfio_pci_dependent_device are iommufd's, 0 for a function nobody has open in a group of ours.
+ */
+#define VFIO_HOT_RESET_DEV_ID       (1u << 0)
+#define VFIO_HOT_RESET_DEV_ID_OWNED (1u << 1)
+#define VFIO_HOT_RESET_UNOPENED     0u
+
 /* <linux/vfio.h>, since 6.19: a dma-buf of a range of a region */
 #define VFIO_FEATURE_DMA_BUF 11u
 

@@ -57,6 +57,7 @@ struct vfio_transport_ops {
 	 * afterwards. */
 	bool gates_memory;
 	bool pins_ram; /* dma_map() locks the pages in memory and counts them as such */
+	bool reset_revokes_windows; /* DMA mappings of register windows end with a reset */
 
 	/*
 	 * get_device_info()/get_region_info() - the complete struct vfio_device_info /

@@ -573,6 +573,36 @@ Test(passthrough, cxl_reset_through_the_dvsec)
 	machine_down();
 }
 
+/* The BARs stay where they are; a transport whose resets end the DMA mappings of windows gets new
+ * ones. */
+Test(passthrough, cxl_reset_renews_windows_that_it_revokes)
+{
+	struct vfio_transport_ops revoking;
+
+	fake_init(&fake);
+	up();
+	place_bars();
+	fake.calls[FAKE_DMA_MAP] = 0;
+	config_write(0x110, 4, 2);
+	cr_expect_eq(fake.calls[FAKE_DMA_MAP], 1u, "the device memory, committed again");
+	machine_down();
+
+	fake_init(&fake);
+	revoking = *fake.transport.ops;
+	revoking.reset_revokes_windows = true;
+	fake.transport.ops = &revoking;
+	up();
+	place_bars();
+	fake.calls[FAKE_DMA_MAP] = fake.calls[FAKE_DMA_UNMAP] = 0;
+	config_write(0x110, 4, 2);
+	cr_expect_eq(windows().count, 3u);
+	cr_expect_eq(fake.calls[FAKE_DMA_MAP], 3u, "and both register windows");
+	cr_expect_eq(fake.calls[FAKE_DMA_UNMAP], 3u);
+	cr_expect_eq(fake.dma_count, 4u);
+	machine_down();
+	cr_expect_eq(fake.dma_count, 0u);
+}
+
 Test(passthrough, reset_retries_and_checks_that_the_device_is_alive)
 {
 	fake_init(&fake);

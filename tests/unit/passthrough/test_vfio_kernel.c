@@ -25,6 +25,8 @@ struct fake_kernel {
 	bool reset_flag;
 	uint32_t hot_reset_count;
 	uint32_t hot_reset_group; /* of all of them */
+	uint32_t hot_reset_flags;
+	uint32_t hot_reset_first; /* number of the first function, unless 0 */
 	int eventfds[5];          /* by interrupt index, of the last vector */
 	unsigned int resets_refused;
 	uint64_t iova_last; /* of what the IOMMU translates; 0: it does not say */
@@ -156,6 +158,7 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		return fake.next_fd++;
 	case VFIO_CDEV_BIND_IOMMUFD:
 		note("bind %d;", (int)image_get_long(bytes, 8));
+		put_long(bytes, 12, 5);
 		return 0;
 	case IOMMUFD_IOAS_ALLOC:
 		put_long(bytes, 8, 33);
@@ -220,9 +223,12 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		if (image_get_long(bytes, 0) == 4096)
 			return fake_iommu_info(bytes);
+		put_long(bytes, 4, fake.hot_reset_flags);
 		put_long(bytes, 8, fake.hot_reset_count);
 		for (uint32_t i = 0; i < fake.hot_reset_count; i++)
-			put_long(bytes, 12 + 8 * i, fake.hot_reset_group);
+			put_long(bytes, 12 + 8 * i,
+				 i == 0 && fake.hot_reset_first ? fake.hot_reset_first
+								: fake.hot_reset_group);
 		return 0;
 	default:
 		cr_assert(false, "unexpected ioctl %lx on %d", request, fd);
@@ -610,6 +616,32 @@ Test(vfio_kernel, hot_reset_only_of_our_group)
 	fake.hot_reset_group = 7;
 	cr_expect_eq(transport->ops->reset(transport), 0);
 	EXPECT_JOURNAL("hot reset 1;");
+	transport->ops->close(transport);
+}
+
+/* By character device the kernel says whether all of them are ours; one that another device of the
+ * same iommufd has open is not reset behind its back. */
+Test(vfio_kernel, hot_reset_by_character_device)
+{
+	struct vfio_kernel_options options = make();
+
+	fake.reset_flag = false;
+	fake.has_cdev = true;
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	fake.hot_reset_count = 2;
+	fake.hot_reset_first = 5; /* itself */
+	fake.hot_reset_group = 0; /* in its group, not open */
+	look_at_device();
+	cr_expect_eq(warnings_of_reset, 1u);
+	fake.hot_reset_flags = VFIO_HOT_RESET_DEV_ID;
+	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
+	fake.hot_reset_flags |= VFIO_HOT_RESET_DEV_ID_OWNED;
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	EXPECT_JOURNAL("hot reset 0;");
+	fake.hot_reset_group = 6;
+	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
+	fake.hot_reset_group = UINT32_MAX;
+	cr_expect_eq(transport->ops->reset(transport), -EOPNOTSUPP);
 	transport->ops->close(transport);
 }
 
