@@ -12,6 +12,9 @@
 
 #include "passthrough/vfio_user_receive.h"
 
+/* How often the event loop looks again during one read, before it leaves the rest to the reader. */
+#define CHANNEL_BUSY_LIMIT 256u
+
 static uint64_t channel_now_ms(void)
 {
 	struct timespec now;
@@ -115,9 +118,24 @@ bool vfio_user_channel_is_lost(struct vfio_user_channel *channel)
 	return lost;
 }
 
-/* Send everything; the fds go with the first byte. Returns NULL or why it failed. */
+/*
+ * The send buffer is full. The server may be waiting for an answer of ours before it reads again,
+ * so the event loop must be able to read while this caller waits.
+ */
+static void channel_unclaim(struct vfio_user_channel *channel)
+{
+	pthread_mutex_lock(&channel->lock);
+	__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&channel->changed);
+	pthread_mutex_unlock(&channel->lock);
+}
+
+/*
+ * Send everything; the fds go with the first byte. A claim to the reader's role is given up before
+ * waiting. Returns NULL or why it failed.
+ */
 static const char *channel_send(struct vfio_user_channel *channel, struct iovec *parts,
-				size_t count, const int *fds, uint32_t fd_count)
+				size_t count, const int *fds, uint32_t fd_count, bool *claimed)
 {
 	union {
 		struct cmsghdr header;
@@ -136,8 +154,14 @@ static const char *channel_send(struct vfio_user_channel *channel, struct iovec 
 		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
 	}
 	while (message.msg_iovlen) {
-		ssize_t sent = sendmsg(channel->fd, &message, MSG_NOSIGNAL);
+		ssize_t sent = sendmsg(channel->fd, &message,
+				       MSG_NOSIGNAL | (*claimed ? MSG_DONTWAIT : 0));
 
+		if (sent < 0 && errno == EAGAIN && *claimed) {
+			channel_unclaim(channel);
+			*claimed = false;
+			continue;
+		}
 		if (sent < 0 && errno == EINTR && channel_now_ms() < deadline)
 			continue;
 		if (sent < 0)
@@ -175,10 +199,11 @@ void vfio_user_channel_answer(struct vfio_user_channel *channel,
 		{.iov_base = &header, .iov_len = sizeof(header)},
 		{.iov_base = (void *)(uintptr_t)payload, .iov_len = result ? 0 : length},
 	};
+	bool claimed = false;
 	const char *problem;
 
 	pthread_mutex_lock(&channel->send_lock);
-	problem = channel_send(channel, parts, parts[1].iov_len ? 2 : 1, NULL, 0);
+	problem = channel_send(channel, parts, parts[1].iov_len ? 2 : 1, NULL, 0, &claimed);
 	pthread_mutex_unlock(&channel->send_lock);
 	if (problem)
 		vfio_user_channel_fail(channel, problem);
@@ -210,9 +235,10 @@ static void channel_forget(struct vfio_user_channel *channel, struct vfio_user_c
 	gone->pending = false;
 }
 
-/* Put the calls on the list and their messages on the wire. */
+/* Put the calls on the list and their messages on the wire. *@claimed: this thread has a claim to
+ * the reader's role afterwards. */
 static const char *channel_submit(struct vfio_user_channel *channel, struct vfio_user_call *calls,
-				  uint32_t count)
+				  uint32_t count, bool *claimed)
 {
 	struct vfio_user_header headers[VFIO_USER_CHANNEL_BATCH];
 	struct iovec parts[VFIO_USER_CHANNEL_BATCH * 3];
@@ -233,6 +259,7 @@ static const char *channel_submit(struct vfio_user_channel *channel, struct vfio
 		if (call->pending) {
 			call->next = channel->calls;
 			channel->calls = call;
+			*claimed |= channel->reader == VFIO_USER_READER_NONE;
 		}
 		headers[i] = (struct vfio_user_header){
 			.id = call->id,
@@ -249,11 +276,13 @@ static const char *channel_submit(struct vfio_user_channel *channel, struct vfio
 			parts[used++] =
 				(struct iovec){(void *)(uintptr_t)call->data, call->data_length};
 	}
+	if (*claimed)
+		__atomic_store_n(&channel->reader, VFIO_USER_READER_CLAIMED, __ATOMIC_RELEASE);
 	problem = channel->lost ? channel->reason : NULL;
 	pthread_mutex_unlock(&channel->lock);
 	if (!problem)
 		problem = channel_send(channel, parts, used, calls[0].fds,
-				       count == 1 ? calls[0].fd_count : 0);
+				       count == 1 ? calls[0].fd_count : 0, claimed);
 	pthread_mutex_unlock(&channel->send_lock);
 	return problem;
 }
@@ -272,7 +301,8 @@ static void channel_read_once(struct vfio_user_channel *channel, uint32_t pendin
 {
 	const char *problem;
 
-	channel->reading = true;
+	__atomic_store_n(&channel->poll_busy, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&channel->reader, VFIO_USER_READER_READING, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&channel->lock);
 	/*
 	 * Every outstanding reply has a header at least, so that many bytes will come: waiting for
@@ -281,7 +311,7 @@ static void channel_read_once(struct vfio_user_channel *channel, uint32_t pendin
 	problem = vfio_user_receive(channel, wait,
 				    pending > 1 ? pending * sizeof(struct vfio_user_header) : 0);
 	pthread_mutex_lock(&channel->lock);
-	channel->reading = false;
+	__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
 	if (problem)
 		channel_set_lost(channel, problem);
 	pthread_cond_broadcast(&channel->changed);
@@ -299,9 +329,9 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 			   uint32_t count)
 {
 	uint64_t deadline = channel_now_ms() + channel->timeout_ms;
+	bool claimed = false, lost;
 	const char *problem;
 	uint32_t pending;
-	bool lost;
 
 	for (uint32_t i = 0; i < count; i++)
 		if (calls[i].fixed_length > VFIO_USER_LIMIT_MESSAGE_SIZE ||
@@ -310,20 +340,22 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 			return -EINVAL;
 	if (!count || count > VFIO_USER_CHANNEL_BATCH)
 		return -EINVAL;
-	problem = channel_submit(channel, calls, count);
+	problem = channel_submit(channel, calls, count, &claimed);
 	pthread_mutex_lock(&channel->lock);
+	if (claimed)
+		__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
 	if (problem)
 		channel_set_lost(channel, problem);
 	while (!channel->lost && (pending = channel_pending(calls, count)) != 0) {
 		if (channel_now_ms() >= deadline)
 			channel_set_lost(channel, "the server did not answer in time");
-		else if (channel->reading)
+		else if (channel->reader)
 			channel_wait(channel, deadline);
 		else
 			channel_read_once(channel, pending, true);
 	}
 	/* What the event loop left to us: bytes that arrived behind our replies. */
-	while (!channel->lost && channel->poll_skipped && !channel->reading) {
+	while (!channel->lost && channel->poll_skipped && !channel->reader) {
 		channel->poll_skipped = false;
 		channel_read_once(channel, 0, false);
 	}
@@ -340,18 +372,32 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 	return lost ? -ENODEV : 0;
 }
 
-bool vfio_user_channel_poll(struct vfio_user_channel *channel)
+enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel)
 {
-	bool more = false;
+	enum vfio_user_reader reader = __atomic_load_n(&channel->reader, __ATOMIC_ACQUIRE);
+	enum vfio_user_poll result = VFIO_USER_POLL_DONE;
 
-	pthread_mutex_lock(&channel->lock);
-	if (channel->reading) {
+	/*
+	 * Mostly the reply of a caller, which it has read by the time that epoll looks again. A
+	 * claim is short; but a reader may be waiting for the server, with an answer to a command.
+	 */
+	if (reader == VFIO_USER_READER_CLAIMED)
+		return VFIO_USER_POLL_BUSY;
+	if (reader == VFIO_USER_READER_READING &&
+	    __atomic_add_fetch(&channel->poll_busy, 1, __ATOMIC_RELAXED) <= CHANNEL_BUSY_LIMIT)
+		return VFIO_USER_POLL_BUSY;
+	if (pthread_mutex_trylock(&channel->lock))
+		return VFIO_USER_POLL_BUSY;
+	if (channel->reader == VFIO_USER_READER_READING) {
 		channel->poll_skipped = true;
+	} else if (channel->reader) {
+		result = VFIO_USER_POLL_BUSY;
 	} else if (!channel->lost) {
 		channel_read_once(channel, 0, false);
-		more = !channel->lost;
+		if (!channel->lost)
+			result = VFIO_USER_POLL_MORE;
 	}
 	pthread_mutex_unlock(&channel->lock);
 	channel_tell_lost(channel);
-	return more;
+	return result;
 }

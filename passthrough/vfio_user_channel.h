@@ -17,7 +17,8 @@
  * There is no reader thread. A caller that waits for its reply reads the socket itself (it has the
  * reader's role) and hands foreign replies to those who wait for them; commands of the server are
  * answered by whoever reads. When nobody waits, the owner's event loop calls
- * vfio_user_channel_poll(). A simple call so costs two system calls.
+ * vfio_user_channel_poll(). A simple call so costs two system calls: the caller takes the reader's
+ * role before it sends, so that the event loop, which the reply wakes as well, leaves it alone.
  */
 #define VFIO_USER_CHANNEL_BATCH 64u /* most calls in one vfio_user_channel_call() */
 
@@ -63,6 +64,18 @@ struct vfio_user_channel_ops {
 	void *opaque;
 };
 
+enum vfio_user_reader {
+	VFIO_USER_READER_NONE = 0,
+	VFIO_USER_READER_CLAIMED, /* a caller will read as soon as it has sent */
+	VFIO_USER_READER_READING,
+};
+
+enum vfio_user_poll {
+	VFIO_USER_POLL_DONE = 0, /* nothing is left, or the reader will see to it */
+	VFIO_USER_POLL_MORE,     /* there may be more: come again */
+	VFIO_USER_POLL_BUSY, /* somebody reads: come again if there is still something to read */
+};
+
 struct vfio_user_channel {
 	int fd; /* owned */
 	const char *name;
@@ -75,8 +88,9 @@ struct vfio_user_channel {
 	pthread_cond_t changed;
 	bool lost;
 	bool lost_told;
-	bool reading;
-	bool poll_skipped; /* the event loop came while somebody was reading */
+	enum vfio_user_reader reader; /* also looked at without the lock */
+	unsigned int poll_busy;       /* atomic: VFIO_USER_POLL_BUSY since this read began */
+	bool poll_skipped;            /* the event loop left what comes to the reader */
 	uint16_t next_id;
 	struct vfio_user_call *calls;
 	const char *reason;
@@ -104,10 +118,10 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 			   uint32_t count);
 
 /*
- * vfio_user_channel_poll() - read and answer what has arrived, without waiting. Returns true when
- * there may be more (the caller comes again). Event loop.
+ * vfio_user_channel_poll() - read and answer what has arrived, without waiting, and without making
+ * a caller wait, which would cost it a system call. Event loop.
  */
-bool vfio_user_channel_poll(struct vfio_user_channel *channel);
+enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel);
 
 /* Declare the server lost; @reason is a constant text. Any thread. */
 void vfio_user_channel_fail(struct vfio_user_channel *channel, const char *reason);

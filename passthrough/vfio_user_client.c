@@ -336,9 +336,14 @@ static void client_readable(void *opaque, uint32_t epoll_events)
 
 	(void)epoll_events;
 	/* Edge-triggered: read until nothing is left, but let the loop's other sources run. */
-	for (unsigned int i = 0; i < 32; i++)
-		if (!vfio_user_channel_poll(&client->channel))
+	for (unsigned int i = 0; i < 32; i++) {
+		enum vfio_user_poll result = vfio_user_channel_poll(&client->channel);
+
+		if (result == VFIO_USER_POLL_DONE)
 			return;
+		if (result == VFIO_USER_POLL_BUSY)
+			break; /* epoll tells again if there is something left by then */
+	}
 	event_source_modify(client->source, EVENT_EDGE_INPUT);
 }
 

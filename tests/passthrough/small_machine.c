@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
 {
@@ -55,6 +57,46 @@ void small_machine_down(struct small_machine *machine)
 	bus_destroy(&machine->mmio);
 }
 
+static void *run_loop(void *opaque)
+{
+	event_loop_run(opaque);
+	return NULL;
+}
+
+void small_machine_run_loop(struct small_machine *machine)
+{
+	cr_assert_eq(event_loop_create(&machine->loop), 0);
+	cr_assert_eq(pthread_create(&machine->loop_thread, NULL, run_loop, machine->loop), 0);
+}
+
+static void pass_on(void *opaque, uint32_t epoll_events)
+{
+	int *pipes = opaque;
+	char byte;
+
+	(void)epoll_events;
+	if (read(pipes[0], &byte, 1) == 1)
+		cr_assert_eq(write(pipes[3], &byte, 1), 1);
+}
+
+void small_machine_settle_loop(struct small_machine *machine)
+{
+	struct event_source *source;
+	int pipes[4];
+	char byte = 0;
+
+	cr_assert_eq(pipe(pipes) | pipe(pipes + 2), 0);
+	cr_assert_eq(event_loop_add(machine->loop, pipes[0], EPOLLIN, pass_on, pipes, &source), 0);
+	/* Twice: the first may have been taken from epoll together with older events. */
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(write(pipes[1], &byte, 1), 1);
+		cr_assert_eq(read(pipes[2], &byte, 1), 1);
+	}
+	event_source_remove(source);
+	for (int i = 0; i < 4; i++)
+		close(pipes[i]);
+}
+
 int small_machine_connect(struct small_machine *machine, const char *socket, unsigned int index,
 			  struct passthrough_device **device)
 {
@@ -65,6 +107,7 @@ int small_machine_connect(struct small_machine *machine, const char *socket, uns
 						      .memory = machine->memory,
 						      .irq = machine->irq,
 						      .mmio = &machine->mmio,
+						      .loop = machine->loop,
 						      .lost = on_lost,
 						      .opaque = machine};
 

@@ -2,6 +2,8 @@
 #ifndef TESTS_PASSTHROUGH_SMALL_MACHINE_H
 #define TESTS_PASSTHROUGH_SMALL_MACHINE_H
 
+#include <pthread.h>
+
 #include "passthrough/passthrough.h"
 
 /* ThreadSanitizer's own memory leaves no room for terabytes of address space. */
@@ -23,11 +25,19 @@ struct small_machine {
 	unsigned int errors; /* messages of level error */
 	unsigned int warnings;
 	unsigned int lost;
-	uint32_t timeout_ms; /* of the devices that are connected from now on */
+	uint32_t timeout_ms;     /* of the devices that are connected from now on */
+	struct event_loop *loop; /* NULL, or after small_machine_run_loop() */
+	pthread_t loop_thread;
 };
 
 void small_machine_up(struct small_machine *machine);
 void small_machine_down(struct small_machine *machine);
+
+/* From now on the devices that are connected have an event loop, in a thread of its own. Its end is
+ * the process's. */
+void small_machine_run_loop(struct small_machine *machine);
+/* Wait until the loop has seen all that happened before this call. */
+void small_machine_settle_loop(struct small_machine *machine);
 
 /* Connect to the server at @socket and plug the device into a host bridge of its own at bus
  * 0x80 + 2 * @index, window at 64 GiB + index TiB... Returns what connect or plug returned. */

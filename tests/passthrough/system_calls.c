@@ -23,7 +23,7 @@ int system_calls_run(void (*child)(void *opaque), void *opaque,
 		     unsigned int counts[SYSTEM_CALLS_MARKS])
 {
 	int mark = -1, status = 0;
-	pid_t pid = fork(), stopped;
+	pid_t pid = fork(), stopped, marker = 0;
 
 	memset(counts, 0, sizeof(unsigned int) * SYSTEM_CALLS_MARKS);
 	if (pid == 0) {
@@ -54,10 +54,12 @@ int system_calls_run(void (*child)(void *opaque), void *opaque,
 			ptrace(PTRACE_GET_SYSCALL_INFO, stopped, sizeof(info), &info);
 			if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 				if (info.entry.nr == MARK_CALL &&
-				    info.entry.args[0] == (uint64_t)MARK_ARGUMENT)
+				    info.entry.args[0] == (uint64_t)MARK_ARGUMENT) {
 					mark++;
-				else if (mark >= 0 && mark < SYSTEM_CALLS_MARKS)
+					marker = stopped;
+				} else if (stopped == marker && mark < SYSTEM_CALLS_MARKS) {
 					counts[mark]++;
+				}
 			}
 		} else if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {
 			signal = WSTOPSIG(status);
