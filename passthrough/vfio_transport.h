@@ -29,7 +29,7 @@ struct vfio_transport_events {
 	/* The device is gone (server died, stalled or lied; kernel took it back). @reason is one
 	 * line for the log. Any thread, also inside an operation. */
 	void (*lost)(void *opaque, const char *reason);
-	/* The host wants the device back (VFIO REQ interrupt). From the event loop. */
+	/* The host or server wants the device back (VFIO REQ interrupt). From the event loop. */
 	void (*requested)(void *opaque);
 	/*
 	 * A peer asks for guest memory by message instead of by mapping (vfio-user DMA_READ and
@@ -121,8 +121,8 @@ struct vfio_transport_ops {
 	/*
 	 * release() - the device goes back to the host while others may still be inside operations:
 	 * from now on all of them fail with -ENODEV, and nothing of the transport keeps the host's
-	 * driver waiting (mappings are the caller's to take away first). From the event loop. NULL:
-	 * cannot happen with this transport.
+	 * driver or server waiting (mappings are the caller's to take away first). From the event
+	 * loop. NULL: cannot happen with this transport.
 	 */
 	void (*release)(struct vfio_transport *transport);
 

@@ -351,8 +351,8 @@ static void client_close(struct vfio_transport *transport)
 {
 	struct vfio_user_client *client = client_of(transport);
 
-	if (client->source)
-		event_source_remove(client->source);
+	vfio_user_unwatch(client);
+	event_source_remove(client->source);
 	for (uint32_t i = 0; i < client->region_count; i++) {
 		free(client->regions[i].info);
 		if (client->regions[i].fd >= 0)
@@ -378,6 +378,7 @@ static const struct vfio_transport_ops client_ops = {
 	.reset = client_reset,
 	.dma_map = client_dma_map,
 	.dma_unmap = client_dma_unmap,
+	.release = vfio_user_release,
 	.close = client_close,
 };
 
@@ -422,6 +423,7 @@ int vfio_user_attach(int fd, const struct vfio_transport_options *options,
 	client->transport.ops = &client_ops;
 	client->options = *options;
 	client->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
+	client->error.fd = client->request.fd = -1;
 	client->name = strdup(options->name);
 	ops.opaque = client;
 	result = vfio_user_channel_init(&client->channel, fd, client->name, options->logger,

@@ -164,6 +164,8 @@ int vfio_user_get_device_info(struct vfio_transport *transport, uint8_t **info, 
 			client->regions[i].fd = -1;
 		if (client->region_count + client->irq_count)
 			result = info_fetch_all(client);
+		if (!result)
+			vfio_user_watch(client);
 	}
 	if (result) {
 		free(payload);

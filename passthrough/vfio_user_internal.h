@@ -20,6 +20,12 @@ struct vfio_user_region {
 	int fd; /* for mmap, -1: none */
 };
 
+/* An interrupt that the VMM takes itself. */
+struct vfio_user_event {
+	int fd; /* eventfd, -1: none */
+	struct event_source *source;
+};
+
 struct vfio_user_client {
 	struct vfio_transport transport; /* first */
 	struct vfio_transport_options options;
@@ -34,6 +40,8 @@ struct vfio_user_client {
 	struct vfio_user_region regions[VFIO_INFO_MAX_REGIONS];
 	uint32_t irq_count;
 	struct vfio_user_irq_info irqs[VFIO_USER_MAX_IRQS];
+	struct vfio_user_event error;
+	struct vfio_user_event request;
 };
 
 int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call *call);
@@ -43,5 +51,10 @@ int vfio_user_get_region_info(struct vfio_transport *transport, uint32_t index, 
 			      uint32_t *length);
 int vfio_user_get_irq_info(struct vfio_transport *transport, uint32_t index, uint32_t *flags,
 			   uint32_t *count);
+
+/* vfio_user_events.c: the device's error and request interrupts. */
+void vfio_user_watch(struct vfio_user_client *client);
+void vfio_user_unwatch(struct vfio_user_client *client);
+void vfio_user_release(struct vfio_transport *transport);
 
 #endif

@@ -49,16 +49,34 @@ static void whole_way(const char *topology, const char *contract, bool committed
 	unlink(path);
 }
 
-Test(accel, firmware_committed, LIMIT)
+static void every_contract(const char *topology)
 {
-	whole_way("A", "v2", true);
-	whole_way("C", "v3", true);
+	static const char *const contracts[] = {"v2", "v3", "regions"};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		whole_way(topology, contracts[i], true);
+		whole_way(topology, contracts[i], false);
+	}
 }
 
-Test(accel, committed_by_the_guest, LIMIT)
+Test(accel, topology_a, LIMIT)
 {
-	whole_way("B", "regions", false);
-	whole_way("D", "v2", false);
+	every_contract("A");
+}
+
+Test(accel, topology_b, LIMIT)
+{
+	every_contract("B");
+}
+
+Test(accel, topology_c, LIMIT)
+{
+	every_contract("C");
+}
+
+Test(accel, topology_d, LIMIT)
+{
+	every_contract("D");
 }
 
 static struct cxvm_counters count(const char *socket, const char *cmdline)
@@ -198,6 +216,48 @@ Test(accel_faults, dropped_connection, LIMIT)
 Test(accel_faults, stalled_server, LIMIT)
 {
 	lose_first("{\"command\":\"stall\"}", "lost=1 flr=1");
+}
+
+/* Surprise link down: the guest's windows and configuration space read all-ones. */
+Test(accel_faults, link_down, LIMIT)
+{
+	lose_first("{\"command\":\"link\",\"state\":\"down\"}", "lost=1");
+}
+
+Test(accel_faults, server_that_wants_its_device_back, LIMIT)
+{
+	lose_first("{\"command\":\"interrupt\",\"index\":\"request\",\"vector\":0}", "lost=1");
+}
+
+static void interrupt(struct sim_process *sim, unsigned int vector, unsigned int count)
+{
+	char control[128];
+
+	snprintf(control, sizeof(control),
+		 "{\"command\":\"interrupt\",\"index\":\"msix\",\"vector\":%u,\"count\":%u}",
+		 vector, count);
+	json_decref(sim_control(sim, control));
+}
+
+Test(accel_faults, spurious_and_lost_interrupts, LIMIT)
+{
+	struct sim_process sims[2];
+
+	two(sims, "interrupts=1");
+	guest_start(&guest);
+	wait_until_ready(&guest);
+	interrupt(&sims[0], 9, 1000);
+	interrupt(&sims[0], 3, 3);
+	json_decref(sim_control(&sims[0], "{\"command\":\"lose-interrupts\",\"count\":2}"));
+	interrupt(&sims[1], 3, 1); /* on with it */
+	guest_wait(&guest);
+	cr_assert_eq(guest.result, 0, "%s", guest.log);
+	cr_expect(guest.exit.reason == CXVM_EXIT_DEBUG && guest.exit.code == GUEST_PASS,
+		  "reason %d, code 0x%x; it printed:\n%s", guest.exit.reason, guest.exit.code,
+		  guest.serial);
+	cr_expect_str_empty(guest.log);
+	for (int i = 0; i < 2; i++)
+		cr_expect_eq(sim_finish(&sims[i]), 0);
 }
 
 /* A lie in the middle of a run, at each of the messages that a running guest causes. */

@@ -14,8 +14,8 @@ static void on_log(void *opaque, enum cxvm_log_level level, const char *object, 
 
 	(void)object;
 	(void)message;
-	machine->errors += level == CXVM_LOG_ERROR;
-	machine->warnings += level == CXVM_LOG_WARNING;
+	__atomic_fetch_add(&machine->errors, level == CXVM_LOG_ERROR, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&machine->warnings, level == CXVM_LOG_WARNING, __ATOMIC_RELAXED);
 	if (getenv("SHOW_LOG"))
 		fprintf(stderr, "[%d] %s: %s\n", level, object, message);
 }
@@ -26,7 +26,7 @@ static void on_lost(void *opaque, struct passthrough_device *device, const char 
 
 	(void)device;
 	(void)reason;
-	machine->lost++;
+	__atomic_fetch_add(&machine->lost, 1, __ATOMIC_RELEASE);
 }
 
 void small_machine_up(struct small_machine *machine)
@@ -67,6 +67,14 @@ void small_machine_run_loop(struct small_machine *machine)
 {
 	cr_assert_eq(event_loop_create(&machine->loop), 0);
 	cr_assert_eq(pthread_create(&machine->loop_thread, NULL, run_loop, machine->loop), 0);
+}
+
+void small_machine_stop_loop(struct small_machine *machine)
+{
+	event_loop_stop(machine->loop);
+	pthread_join(machine->loop_thread, NULL);
+	event_loop_destroy(machine->loop);
+	machine->loop = NULL;
 }
 
 static void pass_on(void *opaque, uint32_t epoll_events)

@@ -33,9 +33,10 @@ struct small_machine {
 void small_machine_up(struct small_machine *machine);
 void small_machine_down(struct small_machine *machine);
 
-/* From now on the devices that are connected have an event loop, in a thread of its own. Its end is
- * the process's. */
+/* From now on the devices that are connected have an event loop, in a thread of its own. It is
+ * stopped when they are gone. */
 void small_machine_run_loop(struct small_machine *machine);
+void small_machine_stop_loop(struct small_machine *machine);
 /* Wait until the loop has seen all that happened before this call. */
 void small_machine_settle_loop(struct small_machine *machine);
 

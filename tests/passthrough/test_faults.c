@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "small_machine.h"
@@ -46,6 +48,19 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* What makes the client send every command that has a reply. */
+static void use(struct small_machine *machine, struct passthrough_device *device)
+{
+	const struct pci_device *pci = passthrough_pci_device(device);
+	uint32_t msix = pci_find_capability(pci->config, PCI_CAP_ID_MSIX);
+
+	small_machine_place(machine, 0, device);
+	if (msix) /* none: the server's lie was about its interrupts */
+		small_machine_config_write(machine, 0, msix + 2, PCI_MSIX_FLAGS_ENABLE, 2);
+	small_machine_config_write(machine, 0, 0x48 + 8, 0, 2);
+	pci_root_reset(machine->root);
+}
+
 /* One lie at one message, while the device is attached and used. */
 static void lie_once(const char *kind, const char *on, unsigned int skip)
 {
@@ -66,17 +81,16 @@ static void lie_once(const char *kind, const char *on, unsigned int skip)
 	result = small_machine_connect(&machine, sim.socket, 0, &device);
 	if (!result) {
 		result = small_machine_plug(&machine, device, 0);
-		if (!result) {
-			small_machine_place(&machine, 0, device);
-			small_machine_config_write(&machine, 0, 0x48 + 8, 0, 2);
-			pci_root_reset(machine.root);
-		}
+		if (!result)
+			use(&machine, device);
 		passthrough_reap_lost(device);
 		cr_expect_leq(machine.lost, 1u);
 		passthrough_detach(device);
 	}
 	cr_expect_lt(now_ms() - start, 4000u, "%s at %s: too slow", kind, on);
 	cr_expect_eq(open_fds(), before, "%s at %s: leaks fds", kind, on);
+	if (skip == 0)
+		cr_expect_eq(sim_stat(&sim, "faults_applied"), 1, "%s at %s: never told", kind, on);
 	small_machine_down(&machine);
 	sim_finish(&sim);
 }
@@ -96,6 +110,7 @@ LIES_AT(irq_info, "get-irq-info")
 LIES_AT(region_read, "region-read")
 LIES_AT(dma_map, "dma-map")
 LIES_AT(dma_unmap, "dma-unmap")
+LIES_AT(set_irqs, "set-irqs")
 LIES_AT(reset, "reset")
 
 Test(faults, a_stalled_server_is_lost_in_time_and_another_goes_on, .timeout = 30)
@@ -175,6 +190,139 @@ Test(faults, guest_hammers_every_register_at_every_width, .timeout = 60)
 		}
 	}
 	cr_expect_not(passthrough_is_lost(device));
+	passthrough_detach(device);
+	small_machine_down(&machine);
+	sim_finish(&sim);
+}
+
+static void tell(struct sim_process *sim, const char *command)
+{
+	json_t *answer = sim_control(sim, command);
+
+	cr_assert_str_eq(json_string_value(json_object_get(answer, "result")), "ok", "%s", command);
+	json_decref(answer);
+}
+
+/* A device with an event loop; returns once @told to its server has made it lost. */
+static void lose_by(struct small_machine *machine, struct sim_process *sim,
+		    struct passthrough_device **device, const char *command)
+{
+	sim_spawn(sim, NULL);
+	small_machine_up(machine);
+	small_machine_run_loop(machine);
+	cr_assert_eq(small_machine_connect(machine, sim->socket, 0, device), 0);
+	cr_assert_eq(small_machine_plug(machine, *device, 0), 0);
+	small_machine_place(machine, 0, *device);
+	cr_expect_neq(small_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
+	tell(sim, command);
+	while (!__atomic_load_n(&machine->lost, __ATOMIC_ACQUIRE))
+		sched_yield(); /* the test's time limit ends this */
+	small_machine_settle_loop(machine);
+	cr_expect(passthrough_is_lost(*device));
+	cr_expect_eq(small_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
+	cr_expect_eq(machine->errors, 1u, "told once");
+	cr_expect_eq(machine->lost, 1u);
+}
+
+static void lost_ends(struct small_machine *machine, struct sim_process *sim,
+		      struct passthrough_device *device)
+{
+	passthrough_detach(device);
+	small_machine_stop_loop(machine);
+	small_machine_down(machine);
+	cr_expect_eq(sim_finish(sim), 0);
+}
+
+static void count_mapped(void *opaque, const struct passthrough_segment *segment)
+{
+	unsigned int *mapped = opaque;
+
+	mapped[segment->kind == PASSTHROUGH_SEGMENT_DPA] +=
+		segment->mapped && (segment->kind == PASSTHROUGH_SEGMENT_DPA ||
+				    segment->kind == PASSTHROUGH_SEGMENT_DIRECT);
+}
+
+/* Surprise link down: the server says so with the error interrupt. */
+Test(faults, a_link_that_goes_down, .timeout = 30)
+{
+	struct passthrough_device *device;
+	struct small_machine machine;
+	unsigned int mapped[2] = {0};
+	struct sim_process sim;
+
+	lose_by(&machine, &sim, &device, "{\"command\":\"link\",\"state\":\"down\"}");
+	passthrough_visit_segments(device, count_mapped, mapped);
+	cr_expect_eq(mapped[0], 0u, "its register windows are gone");
+	cr_expect_eq(mapped[1], 1u, "the guest's kernel may live in its memory");
+	lost_ends(&machine, &sim, device);
+}
+
+/* The request interrupt: given back at once, memory and connection included. */
+Test(faults, a_server_that_wants_its_device_back, .timeout = 30)
+{
+	struct passthrough_device *device;
+	struct small_machine machine;
+	unsigned int mapped[2] = {0};
+	struct sim_process sim;
+	json_t *stats;
+
+	lose_by(&machine, &sim, &device,
+		"{\"command\":\"interrupt\",\"index\":\"request\",\"vector\":0,\"count\":3}");
+	passthrough_visit_segments(device, count_mapped, mapped);
+	cr_expect_eq(mapped[0] + mapped[1], 0u);
+	do {
+		stats = sim_control(&sim, "{\"command\":\"stats\"}");
+		mapped[0] = json_is_true(json_object_get(stats, "connected"));
+		json_decref(stats);
+	} while (mapped[0]);
+	lost_ends(&machine, &sim, device);
+}
+
+/* Resets that fail leave the device as it was; the next one works. */
+Test(faults, resets_that_fail)
+{
+	struct passthrough_device *device;
+	struct small_machine machine;
+	struct sim_process sim;
+
+	sim_spawn(&sim, NULL);
+	small_machine_up(&machine);
+	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
+	tell(&sim, "{\"command\":\"fail-resets\",\"count\":1}");
+	for (unsigned int i = 0; i < 2; i++) {
+		pci_root_lock(machine.root);
+		pci_device_reset(passthrough_pci_device(device), PCI_RESET_FUNCTION);
+		pci_root_unlock(machine.root);
+		cr_expect_eq(machine.warnings, 1u);
+		cr_expect_not(passthrough_is_lost(device));
+	}
+	cr_expect_eq(sim_stat(&sim, "failed_resets"), 1);
+	cr_expect_eq(sim_stat(&sim, "resets"), 1);
+	passthrough_detach(device);
+	small_machine_down(&machine);
+	sim_finish(&sim);
+}
+
+/* The guest's decoders are the VMM's: a server that loses its own with an FLR does not matter. */
+Test(faults, a_function_reset_that_clears_the_servers_decoders)
+{
+	struct passthrough_device *device;
+	struct small_machine machine;
+	unsigned int mapped[2] = {0};
+	struct sim_process sim;
+
+	sim_spawn(&sim, NULL);
+	small_machine_up(&machine);
+	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
+	tell(&sim, "{\"command\":\"reset-clears-decoders\",\"value\":true}");
+	pci_root_lock(machine.root);
+	pci_device_reset(passthrough_pci_device(device), PCI_RESET_FUNCTION);
+	pci_root_unlock(machine.root);
+	passthrough_visit_segments(device, count_mapped, mapped);
+	cr_expect_eq(mapped[1], 1u);
+	cr_expect_eq(machine.warnings + machine.errors, 0u);
 	passthrough_detach(device);
 	small_machine_down(&machine);
 	sim_finish(&sim);

@@ -43,6 +43,8 @@ static void attach_all(void *opaque)
 	struct small_machine machine;
 
 	small_machine_up(&machine);
+	/* As in a machine: it is there, and runs later. */
+	cr_assert_eq(event_loop_create(&machine.loop), 0);
 	for (unsigned int i = 0; i < run->devices; i++) {
 		system_calls_mark();
 		if (small_machine_connect(&machine, run->sims[i].socket, i, &devices[i]) ||
@@ -69,6 +71,9 @@ Test(system_calls, attach_of_one_and_of_the_eighth, .timeout = 60)
 {
 	unsigned int least[8];
 
+#ifdef __SANITIZE_THREAD__
+	cr_skip("ThreadSanitizer makes system calls of its own");
+#endif
 	memset(least, 0xff, sizeof(least));
 	for (int round = 0; round < 5; round++) {
 		unsigned int counts[SYSTEM_CALLS_MARKS];

@@ -164,6 +164,17 @@ void accel_function_reset(struct accel *accel)
 	accel->tail = 0;
 }
 
+void accel_set_msix(const struct accel *accel, uint32_t entry, uint8_t vector)
+{
+	uint64_t at = accel->msix_table + 16 * (uint64_t)entry;
+
+	mmio_write32(at + 0, 0xfee00000);
+	mmio_write32(at + 4, 0);
+	mmio_write32(at + 8, vector);
+	mmio_write32(at + 12, 0);
+	pci_write16(accel->bdf, accel->msix + 2, 0x8000);
+}
+
 static uint64_t queue(const struct accel *accel, uint32_t reg)
 {
 	return accel->window + CXVM_ACCEL_QUEUE_BASE(0) + reg;

@@ -52,6 +52,9 @@ bool accel_commit(const struct accel *accel);
 void accel_function_reset(struct accel *accel);
 void accel_restore(const struct accel *accel);
 
+/* Vector @vector of this processor for MSI-X entry @entry, and MSI-X on. */
+void accel_set_msix(const struct accel *accel, uint32_t entry, uint8_t vector);
+
 /* One job: fills @length bytes of device memory at @offset; with an interrupt when @vector. */
 void accel_start(struct accel *accel, uint32_t msix_entry);
 void accel_fill(struct accel *accel, uint64_t offset, uint64_t length, uint32_t value,

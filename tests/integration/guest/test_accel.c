@@ -4,17 +4,6 @@
 #define VECTOR  0x50
 #define PATTERN 0x0123456789abcdefull
 
-static void set_msix(const struct accel *accel, uint32_t entry, uint8_t vector)
-{
-	uint64_t at = accel->msix_table + 16 * (uint64_t)entry;
-
-	mmio_write32(at + 0, 0xfee00000);
-	mmio_write32(at + 4, 0);
-	mmio_write32(at + 8, vector);
-	mmio_write32(at + 12, 0);
-	pci_write16(accel->bdf, accel->msix + 2, 0x8000);
-}
-
 /*
  * From enumeration to a job with an interrupt: what a driver does. At its end the host looks for
  * the pattern in the server's file. A reset in between: FLR takes BARs and interrupts, and no
@@ -47,7 +36,7 @@ void guest_main(void)
 	mmio_write64(accel.fixed_base + 0x1ffff8, ~PATTERN);
 	CHECK_EQ(mmio_read64(accel.fixed_base), PATTERN);
 
-	set_msix(&accel, 0, VECTOR);
+	accel_set_msix(&accel, 0, VECTOR);
 	accel_start(&accel, 0);
 	accel_fill(&accel, 0x1000, 0x1000, 0xcafe0001, true);
 	CHECK(accel_wait(&accel));
@@ -63,7 +52,7 @@ void guest_main(void)
 	accel_restore(&accel);
 	CHECK(accel_is_committed(&accel));
 	CHECK_EQ(pci_read16(accel.bdf, accel.msix + 2) & 0x8000, 0);
-	set_msix(&accel, 1, VECTOR + 1);
+	accel_set_msix(&accel, 1, VECTOR + 1);
 	accel_start(&accel, 1);
 	accel_fill(&accel, 0x3000, 0x1000, 0xcafe0002, true);
 	CHECK(accel_wait(&accel));

@@ -62,9 +62,39 @@ static void must_work(struct accel *accel, uint32_t value)
 }
 
 /*
+ * The host sends interrupts that no job asked for, and then loses two that jobs did ask for: work
+ * is done all the same, and the next interrupt comes.
+ */
+static void odd_interrupts(struct accel *accel, const struct accel *other)
+{
+	lapic_enable();
+	interrupts_on();
+	accel_set_msix(accel, 0, 0x50);
+	accel_set_msix(accel, 3, 0x53);
+	accel_set_msix(other, 3, 0x54);
+	print("ready\n");
+	CHECK(wait_for_interrupts(0x53, 1));
+	while (!interrupt_count[0x54]) /* the host has said which to lose */
+		inb(0x61);
+	CHECK_EQ(interrupt_count[0x50], 0);
+	accel_start(accel, 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		accel_fill(accel, 0x8000, 0x1000, 0x33330000 + i, true);
+		CHECK(accel_wait(accel));
+		CHECK_EQ(mmio_read32(accel->fixed_base + 0x8000), 0x33330000 + i);
+	}
+	CHECK_EQ(interrupt_count[0x50], 0);
+	accel_fill(accel, 0x8000, 0x1000, 0x33330002, true);
+	CHECK(accel_wait(accel));
+	CHECK(wait_for_interrupts(0x50, 1));
+	CHECK_EQ(interrupt_count[0x50], 1);
+}
+
+/*
  * Two accelerators. hammer=1, resets=1: the guest misbehaves with the first. lost=1: the host does
  * something to the server of the first after "ready"; flr=1 makes the guest ask the device for
- * something, so that the VMM notices. The second must work in the end.
+ * something, so that the VMM notices. interrupts=1: the host sends and loses some of the first. The
+ * second must work in the end.
  */
 void guest_main(void)
 {
@@ -84,6 +114,10 @@ void guest_main(void)
 	if (guest_option("resets", 0)) {
 		CHECK(accel_is_committed(&first) || accel_commit(&first));
 		reset_during_use(&first);
+	}
+	if (guest_option("interrupts", 0)) {
+		CHECK(accel_is_committed(&first) || accel_commit(&first));
+		odd_interrupts(&first, &second);
 	}
 	if (guest_option("lost", 0)) {
 		CHECK(accel_is_committed(&first) || accel_commit(&first));

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <linux/vfio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "passthrough/vfio_user_internal.h"
+
+/*
+ * The interrupts of a vfio-user device that are not the guest's: an uncorrectable error (its link
+ * went down, for example) and the server's wish to have the device back. As with kernel VFIO.
+ */
+
+/* Drained, so that one signal is one message. */
+static bool events_drain(const struct vfio_user_event *event)
+{
+	uint64_t count;
+
+	return read(event->fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void events_error(void *opaque, uint32_t epoll_events)
+{
+	struct vfio_user_client *client = opaque;
+
+	(void)epoll_events;
+	if (events_drain(&client->error))
+		vfio_user_channel_fail(&client->channel,
+				       "the server reported an uncorrectable error of it");
+}
+
+static void events_request(void *opaque, uint32_t epoll_events)
+{
+	struct vfio_user_client *client = opaque;
+
+	(void)epoll_events;
+	if (!events_drain(&client->request) || vfio_user_channel_is_lost(&client->channel))
+		return;
+	log_limited(client->options.logger, &client->limit, CXVM_LOG_WARNING, client->name,
+		    "the server wants the device back");
+	if (client->options.events.requested)
+		client->options.events.requested(client->options.events.opaque);
+}
+
+static void events_unwatch_one(struct vfio_user_event *event)
+{
+	event_source_remove(event->source);
+	event->source = NULL;
+	if (event->fd >= 0)
+		close(event->fd);
+	event->fd = -1;
+}
+
+/* Best effort: a server without these interrupts is a device that never fails by itself. */
+static void events_watch_one(struct vfio_user_client *client, struct vfio_user_event *event,
+			     uint32_t index, event_callback callback)
+{
+	if (index >= client->irq_count || !client->irqs[index].count ||
+	    !(client->irqs[index].flags & VFIO_IRQ_INFO_EVENTFD))
+		return;
+	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event->fd >= 0 &&
+	    (event_loop_add(client->options.loop, event->fd, EPOLLIN, callback, client,
+			    &event->source) ||
+	     client->transport.ops->set_irqs(
+		     &client->transport, index,
+		     VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, &event->fd)))
+		events_unwatch_one(event);
+}
+
+void vfio_user_watch(struct vfio_user_client *client)
+{
+	if (!client->options.loop)
+		return;
+	events_watch_one(client, &client->error, VFIO_PCI_ERR_IRQ_INDEX, events_error);
+	events_watch_one(client, &client->request, VFIO_PCI_REQ_IRQ_INDEX, events_request);
+}
+
+void vfio_user_unwatch(struct vfio_user_client *client)
+{
+	events_unwatch_one(&client->error);
+	events_unwatch_one(&client->request);
+}
+
+/* The connection is what the server waits for. Files stay open until close(): vCPUs may be about to
+ * use them, and they keep nothing of the server's. */
+void vfio_user_release(struct vfio_transport *transport)
+{
+	struct vfio_user_client *client = (struct vfio_user_client *)transport;
+
+	vfio_user_channel_fail(&client->channel, "the server took it back");
+}
