@@ -258,6 +258,10 @@ struct cxvm_device {
 	enum cxvm_toggle
 		p2p; /* map device memory for DMA too; default on, a failure is a warning */
 	enum cxvm_toggle noiommu; /* accept a device without an IOMMU: unsafe; default off */
+	/* An open /dev/vfio/GROUP of the device that path names, owned by the machine: then only
+	 * /dev/vfio/vfio is opened, which every user may. */
+	bool use_group_fd;
+	int group_fd;
 };
 
 enum cxvm_seccomp {

@@ -129,14 +129,16 @@ vm_wait_exit() {
 vm_kill() { kill -"${2:-KILL}" "${vm_pid[$1]}" 2>/dev/null; }
 
 # vm_command KERNEL FORMAT CPUS MEMORY APPEND [ARG...]: fills the array vm_argv with the command that boots a lab guest with
-# the VMM LAB_VMM (cxvm, qemu-microvm, qemu-q35). KERNEL as for lab_kernel; MEMORY like 512M; ARGs are added as they are.
+# the VMM LAB_VMM (cxvm, qemu-microvm, qemu-q35). KERNEL as for lab_kernel; MEMORY like 512M; ARGs are added as they are. What the
+# array vm_prefix holds stands in front of the command (setpriv ...).
+vm_prefix=()
 vm_command() {
     local kernel=$1 format=$2 cpus=$3 memory=$4 append=$5 initrd
     shift 5
     initrd=$(lab_initrd "$kernel" "${LAB_TOOLS:-}")
     append="console=ttyS0 quiet panic=-1 mitigations=off $append"
     case $LAB_VMM in
-        cxvm) vm_argv=(cxvm run --kernel "$(lab_kernel "$kernel" "$format")" --initrd "$initrd" --cmdline "$append"
+        cxvm) vm_argv=("${vm_prefix[@]}" cxvm run --kernel "$(lab_kernel "$kernel" "$format")" --initrd "$initrd" --cmdline "$append"
             --cpus "$cpus" --memory "size=$memory" --serial tty "$@") ;;
         qemu-*)
             vm_argv=(qemu-system-x86_64 -M "${LAB_VMM#qemu-}" -accel kvm -cpu host -smp "$cpus" -m "$memory" -nodefaults

@@ -327,6 +327,12 @@ static void check_devices(struct checker *checker)
 		if (!!device->vfio_user + !!device->path + device->use_fd != 1)
 			problem(checker, "devices[%zu]: give exactly one of vfio-user, path and fd",
 				i);
+		else if (device->use_group_fd && (!device->path || device->use_iommufd))
+			problem(checker,
+				"devices[%zu]: group_fd goes with path, which says which device of "
+				"the "
+				"group, and without iommufd",
+				i);
 		else if (device->vfio_user &&
 			 (stat(device->vfio_user, &status) || !S_ISSOCK(status.st_mode)))
 			problem(checker, "%s: %s is no socket; start the vfio-user server first",

@@ -62,7 +62,7 @@ int cxvm_create(struct cxvm **result, const struct cxvm_create_options *given)
 /* The descriptors that came with options; several devices may name the same one. */
 static void close_given_fds(const struct machine_config *config)
 {
-	int fds[MACHINE_MAX_NETS + 2 * MACHINE_MAX_DEVICES];
+	int fds[MACHINE_MAX_NETS + 3 * MACHINE_MAX_DEVICES];
 	size_t count = 0;
 
 	for (size_t i = 0; i < config->net_count; i++)
@@ -73,6 +73,8 @@ static void close_given_fds(const struct machine_config *config)
 			fds[count++] = config->devices[i].fd;
 		if (config->devices[i].use_iommufd)
 			fds[count++] = config->devices[i].iommufd;
+		if (config->devices[i].use_group_fd)
+			fds[count++] = config->devices[i].group_fd;
 	}
 	for (size_t i = 0; i < count; i++) {
 		bool closed = fds[i] < 0;

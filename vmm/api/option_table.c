@@ -139,6 +139,7 @@ static const struct option_field device_fields[] = {
 	FIELD(device, path, "path", OPTION_STRING, "BDF or sysfs path of a host device"),
 	FD(device, fd, use_fd, "fd", "an open VFIO device"),
 	FD(device, iommufd, use_iommufd, "iommufd", "an open /dev/iommu"),
+	FD(device, group_fd, use_group_fd, "group_fd", "an open /dev/vfio/GROUP, beside path"),
 	MODE(device, memory, "memory", device_memories,
 	     "cxl (the guest's driver owns it) or node (its page allocator)"),
 	FIELD(device, p2p, "p2p", OPTION_TOGGLE, "map device memory for DMA too"),

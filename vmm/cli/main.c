@@ -35,7 +35,7 @@ static const char run_help[] =
 	"null)\n"
 	"  --console MODE             the same for the virtio console (default off)\n"
 	"  --rng off   --balloon SIZE[,free_page_reporting=on]\n"
-	"  --device vfio-user=SOCKET  or path=BDF; id= memory=cxl|node p2p= fd= iommufd= noiommu=\n"
+	"  --device vfio-user=SOCKET  or path=BDF; id= memory=cxl|node p2p= fd= iommufd= group_fd= noiommu=\n"
 	"  --platform key=value       seccomp= boot_timer= debug_exit= pvpanic= "
 	"power_off_grace_ms=\n"
 	"  --config FILE              the same in JSON (docs/configuration.md); options after it "

@@ -70,12 +70,19 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 			  "give exactly one of vfio-user=SOCKET, path=DEVICE and fd=N");
 		return -EINVAL;
 	}
+	if (device->use_group_fd && (!device->path || device->use_iommufd)) {
+		log_error(machine->logger, device->id,
+			  "group_fd goes with path, which says which device of the group, and "
+			  "without iommufd");
+		return -EINVAL;
+	}
 	options.id = device->id;
 	options.vfio_user_socket = device->vfio_user;
 	options.host = device->path;
 	/* The configuration keeps its fds, the device owns what it is given. */
 	options.device_fd = duplicate(device->fd, device->use_fd);
 	options.iommufd_fd = duplicate(device->iommufd, device->use_iommufd);
+	options.group_fd = duplicate(device->group_fd, device->use_group_fd);
 	options.allow_no_iommu = toggle_on(device->noiommu, false);
 	options.memory = device->memory == CXVM_DEVICE_MEMORY_NODE ? PASSTHROUGH_MEMORY_NODE
 								   : PASSTHROUGH_MEMORY_CXL;

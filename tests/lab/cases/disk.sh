@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# virtio-blk: 1 GiB written and read back in the guest and read on the host; data survive fsync and SIGKILL; read-only is read-only.
+# virtio-blk: 256 MiB (long/disk-1g.sh: 1 GiB) written and read back in the guest and read on the host; data survive fsync and SIGKILL; read-only is read-only.
 # lab: timeout=240
 source "$LAB/lib.sh"
 lab_need_cxvm disk
 lab_scratch || { lab_fail disk "no scratch disk"; exit 0; }
-gib=1073741824
+bytes=${disk_bytes:-268435456}
 disk=/scratch/disk.img
-truncate -s $gib $disk
-vm_case disk-write-and-read-1g 90 0 cloud-6.12 pvh 2 512M \
-    "cxvm.test=disk-write,/dev/vda,$gib,1 cxvm.test=disk-read,/dev/vda,$gib,1" --disk path=$disk
-grep -a '^labtool' disk-write-and-read-1g.console
-lab_check disk-host-sees-the-data labtool disk-read $disk $gib 1
+truncate -s $bytes $disk
+vm_case disk-write-and-read 90 0 cloud-6.12 pvh 2 512M \
+    "cxvm.test=disk-write,/dev/vda,$bytes,1 cxvm.test=disk-read,/dev/vda,$bytes,1" --disk path=$disk
+grep -a '^labtool' disk-write-and-read.console
+lab_check disk-host-sees-the-data labtool disk-read $disk $bytes 1
 
 vm_command cloud-6.12 pvh 1 512M "cxvm.test=disk-write,/dev/vda,268435456,2 cxvm.test=ticks,100" --disk path=$disk
 vm_start disk-killed "${vm_argv[@]}"

@@ -24,10 +24,18 @@ if [[ -n $nvme ]]; then
     bind "$nvme"
     for format in pvh bzImage; do
         vm_case "vfio-nvme-$format" 120 0 amd64-7 $format 2 512M \
-            "cxvm.test=disk-write,/dev/nvme0n1,134217728,3 cxvm.test=disk-read,/dev/nvme0n1,134217728,3" --device "path=$nvme,id=nvme0"
+            "cxvm.test=disk-write,/dev/nvme0n1,67108864,3 cxvm.test=disk-read,/dev/nvme0n1,67108864,3" --device "path=$nvme,id=nvme0"
     done
-    # What one guest wrote the next one reads: it was the device.
-    vm_case vfio-nvme-again 120 0 amd64-6.12 pvh 1 512M "cxvm.test=disk-read,/dev/nvme0n1,134217728,3" --device "path=$nvme,id=nvme0"
+    # What one guest wrote the next one reads: it was the device. An open group, and a user who may do nothing but lock memory and open /dev/kvm.
+    group=/dev/vfio/$(basename "$(readlink "/sys/bus/pci/devices/$nvme/iommu_group")")
+    chmod 666 /dev/kvm
+    lab_equal vfio-group-is-root-only 600 "$(stat -c %a "$group")"
+    exec 9<>"$group"
+    vm_prefix=(setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --inh-caps=-all)
+    vm_case vfio-nvme-open-group-as-nobody 120 0 amd64-6.12 pvh 1 512M "cxvm.test=disk-read,/dev/nvme0n1,67108864,3" \
+        --device "path=$nvme,group_fd=9,id=nvme0"
+    vm_prefix=()
+    exec 9>&-
     ulimit -l 65536
     vm_command amd64-7 pvh 1 512M "" --device "path=/sys/bus/pci/devices/$nvme,id=nvme0"
     vm_start vfio-memory-lock setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "${vm_argv[@]}"

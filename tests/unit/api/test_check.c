@@ -162,6 +162,8 @@ static const struct problem_case cases[] = {
 	{"disk", "%/disk,id=a", "net", "tap0,id=a", "id a is used twice"},
 	{"device", "id=x", NULL, NULL, "give exactly one of vfio-user, path and fd"},
 	{"device", "path=0000:00:00.0,fd=1000", NULL, NULL, "give exactly one of"},
+	{"device", "fd=1000,group_fd=1001", NULL, NULL, "group_fd goes with path"},
+	{"device", "path=0000:00:00.0,group_fd=1000,iommufd=1001", NULL, NULL, "without iommufd"},
 	{"device", "vfio-user=%/disk", NULL, NULL, "is no socket"},
 	{"device", "vfio-user=%/nothing", NULL, NULL, "is no socket"},
 };

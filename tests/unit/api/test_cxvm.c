@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "tests/unit/api/api_log.h"
@@ -176,6 +177,7 @@ Test(cxvm, given_descriptors_are_closed)
 {
 	struct cxvm_net net = {.size = sizeof(net), .use_fd = true};
 	struct cxvm_device device = {.size = sizeof(device), .use_fd = true, .use_iommufd = true};
+	int group = eventfd(0, 0);
 	int fds[4];
 
 	cr_assert_eq(pipe(fds), 0);
@@ -187,7 +189,13 @@ Test(cxvm, given_descriptors_are_closed)
 	cr_assert_eq(cxvm_add_device(log_.vm, &device), 0);
 	device.fd = fds[2];
 	cr_assert_eq(cxvm_add_device(log_.vm, &device), 0);
+	device = (struct cxvm_device){.size = sizeof(device),
+				      .path = "0000:01:00.0",
+				      .use_group_fd = true,
+				      .group_fd = group};
+	cr_assert_eq(cxvm_add_device(log_.vm, &device), 0);
 	cxvm_destroy(log_.vm);
+	cr_assert_eq(fcntl(group, F_GETFD), -1, "the group is still open");
 	for (int i = 0; i < 4; i++)
 		cr_assert_eq(fcntl(fds[i], F_GETFD), -1, "descriptor %d is still open", i);
 	api_log_create(&log_);
