@@ -12,13 +12,13 @@ vm_case disk-write-and-read 90 0 cloud-6.12 pvh 2 512M \
 grep -a '^labtool' disk-write-and-read.console
 lab_check disk-host-sees-the-data labtool disk-read $disk $bytes 1
 
-vm_command cloud-6.12 pvh 1 512M "cxvm.test=disk-write,/dev/vda,268435456,2 cxvm.test=ticks,100" --disk path=$disk
+vm_command cloud-6.12 pvh 1 512M "cxvm.test=disk-write,/dev/vda,67108864,2 cxvm.test=ticks,100" --disk path=$disk
 vm_start disk-killed "${vm_argv[@]}"
 if vm_wait_text disk-killed '^TEST-PASS disk-write' 60; then
     vm_kill disk-killed
     vm_wait_exit disk-killed 5
     lab_equal disk-killed-status 137 "${vm_status[disk-killed]}"
-    lab_check disk-survives-sync-and-kill labtool disk-read $disk 268435456 2
+    lab_check disk-survives-sync-and-kill labtool disk-read $disk 67108864 2
 else
     vm_kill disk-killed
     lab_fail disk-survives-sync-and-kill "the guest did not write: $(tail -n 1 disk-killed.console)"
