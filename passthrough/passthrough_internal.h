@@ -125,7 +125,6 @@ struct passthrough_device {
 	size_t dma_blocks;
 };
 
-uint64_t passthrough_now(void);
 #define passthrough_count(field) __atomic_fetch_add(&(field), 1, __ATOMIC_RELAXED)
 
 /* passthrough_device.c: passthrough_connect() on a transport that is open already; it becomes the

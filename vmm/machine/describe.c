@@ -176,6 +176,7 @@ int machine_describe(struct machine *machine, enum cxvm_format format, char **te
 		description->devices[i].timeline = passthrough_get_timeline(device);
 		description->device_count = i + 1;
 	}
+	description->tables_ns = machine->tables_ns;
 	result = description_format(description, format, text);
 	free(description);
 	return result;

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cxvm/cxvm.h>
 
@@ -44,7 +45,26 @@ struct description {
 	size_t count;
 	struct description_device devices[MACHINE_MAX_DEVICES];
 	size_t device_count;
+	uint64_t tables_ns; /* making the firmware tables, of all devices together */
 };
+
+/* One phase of a device's attachment. */
+struct description_phase {
+	const char *name;
+	uint64_t ns;
+};
+#define DESCRIPTION_PHASES 7u
+
+/* In the order in which they happen. */
+void description_phases(const struct passthrough_timeline *timeline,
+			struct description_phase phases[DESCRIPTION_PHASES]);
+/* "256 MiB": the largest unit that leaves no remainder. */
+void description_size(uint64_t size, char *text, size_t length);
+/* In how many earlier rows a row lies. */
+unsigned int description_depth(const struct description *description, size_t index);
+const char *description_kind_colour(enum description_kind kind);
+/* describe_svg.c */
+void description_svg(FILE *stream, const struct description *description);
 
 /* "direct", "trapped", "CXL memory", ... */
 const char *description_kind_name(enum description_kind kind);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vmm/machine/describe.h"
 
@@ -27,7 +28,24 @@ const char *description_kind_name(enum description_kind kind)
 	return kinds[kind].name;
 }
 
-static void format_size(uint64_t size, char *text, size_t length)
+const char *description_kind_colour(enum description_kind kind)
+{
+	return kinds[kind].colour;
+}
+
+void description_phases(const struct passthrough_timeline *timeline,
+			struct description_phase phases[DESCRIPTION_PHASES])
+{
+	const struct description_phase all[DESCRIPTION_PHASES] = {
+		{"connect", timeline->connect}, {"info", timeline->info}, {"plan", timeline->plan},
+		{"map", timeline->map},         {"plug", timeline->plug}, {"DMA", timeline->dma},
+		{"slots", timeline->slots},
+	};
+
+	memcpy(phases, all, sizeof(all));
+}
+
+void description_size(uint64_t size, char *text, size_t length)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	unsigned int unit = 0;
@@ -39,8 +57,7 @@ static void format_size(uint64_t size, char *text, size_t length)
 	snprintf(text, length, "%" PRIu64 " %s", size, units[unit]);
 }
 
-/* How deep a row is nested: in how many earlier rows it lies. */
-static unsigned int depth_of(const struct description *description, size_t index)
+unsigned int description_depth(const struct description *description, size_t index)
 {
 	const struct description_row *row = &description->rows[index];
 	unsigned int depth = 0;
@@ -59,31 +76,33 @@ static void write_text(FILE *stream, const struct description *description)
 	for (size_t i = 0; i < description->count; i++) {
 		const struct description_row *row = &description->rows[i];
 
-		format_size(row->size, size, sizeof(size));
+		description_size(row->size, size, sizeof(size));
 		fprintf(stream, "  0x%012" PRIx64 "-0x%012" PRIx64 " %10s  %*s%-10s  %s\n",
 			row->base, row->base + row->size - 1, size,
-			(int)(2 * depth_of(description, i)), "", kinds[row->kind].name, row->text);
+			(int)(2 * description_depth(description, i)), "", kinds[row->kind].name,
+			row->text);
 	}
 	for (size_t i = 0; i < description->device_count; i++) {
 		const struct description_device *device = &description->devices[i];
-		const struct passthrough_timeline *timeline = device->timeline;
+		struct description_phase phases[DESCRIPTION_PHASES];
 
 		fprintf(stream, "Device %s: %04x:%04x class %06x", device->id,
 			device->facts->vendor, device->facts->device, device->facts->class_code);
 		if (device->facts->cxl) {
-			format_size(device->facts->dpa_size, size, sizeof(size));
+			description_size(device->facts->dpa_size, size, sizeof(size));
 			fprintf(stream, ", CXL, %s of device memory, %u HDM decoders%s", size,
 				device->facts->decoders,
 				device->facts->firmware_committed ? ", committed by firmware" : "");
 		}
-		fprintf(stream,
-			"\n  attach: connect %" PRIu64 " us, info %" PRIu64 " us, plan %" PRIu64
-			" us, map %" PRIu64 " us, plug %" PRIu64 " us, slots %" PRIu64
-			" us, DMA %" PRIu64 " us\n",
-			timeline->connect / 1000, timeline->info / 1000, timeline->plan / 1000,
-			timeline->map / 1000, timeline->plug / 1000, timeline->slots / 1000,
-			timeline->dma / 1000);
+		description_phases(device->timeline, phases);
+		fprintf(stream, "\n  attach:");
+		for (size_t j = 0; j < DESCRIPTION_PHASES; j++)
+			fprintf(stream, "%s %s %" PRIu64 " us", j ? "," : "", phases[j].name,
+				phases[j].ns / 1000);
+		fputc('\n', stream);
 	}
+	fprintf(stream, "Firmware tables of the whole machine: %" PRIu64 " us\n",
+		description->tables_ns / 1000);
 }
 
 static json_t *json_address(uint64_t value)
@@ -126,6 +145,7 @@ static int write_json(FILE *stream, const struct description *description)
 				  "slots", (json_int_t)timeline->slots, "dma",
 				  (json_int_t)timeline->dma));
 	}
+	json_object_set_new(root, "tables_ns", json_integer((json_int_t)description->tables_ns));
 	if (json_object_set_new(root, "map", map) ||
 	    json_object_set_new(root, "devices", devices) ||
 	    json_dumpf(root, stream, JSON_INDENT(2)))
@@ -133,41 +153,6 @@ static int write_json(FILE *stream, const struct description *description)
 	fputc('\n', stream);
 	json_decref(root);
 	return result;
-}
-
-/* One line per row, not to scale: the sizes differ by nine orders of magnitude. */
-static void write_svg(FILE *stream, const struct description *description)
-{
-	const int line = 22, width = 900;
-	char size[32];
-
-	fprintf(stream,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\" "
-		"font-family=\"monospace\" "
-		"font-size=\"12\">\n<title>Guest physical map</title>\n",
-		width, (description->count + 1) * (size_t)line);
-	for (size_t i = 0; i < description->count; i++) {
-		const struct description_row *row = &description->rows[i];
-		unsigned int indent = 16 * depth_of(description, i);
-		size_t y = i * (size_t)line + 4;
-
-		format_size(row->size, size, sizeof(size));
-		fprintf(stream,
-			"<rect x=\"%u\" y=\"%zu\" width=\"%u\" height=\"%d\" fill=\"%s\" "
-			"stroke=\"#666\"/>"
-			"<text x=\"%u\" y=\"%zu\">0x%012" PRIx64 "  %s  %s: ",
-			150 + indent, y, (unsigned int)width - 160 - indent, line - 2,
-			kinds[row->kind].colour, 156 + indent, y + 14, row->base, size,
-			kinds[row->kind].name);
-		for (const char *c = row->text; *c; c++) {
-			if (*c == '<' || *c == '>' || *c == '&')
-				fprintf(stream, "&#%d;", *c);
-			else
-				fputc((unsigned char)*c < 0x20 ? ' ' : *c, stream);
-		}
-		fprintf(stream, "</text>\n");
-	}
-	fprintf(stream, "</svg>\n");
 }
 
 int description_format(const struct description *description, enum cxvm_format format, char **text)
@@ -183,7 +168,7 @@ int description_format(const struct description *description, enum cxvm_format f
 	else if (format == CXVM_FORMAT_JSON)
 		result = write_json(stream, description);
 	else if (format == CXVM_FORMAT_SVG)
-		write_svg(stream, description);
+		description_svg(stream, description);
 	else
 		result = -EINVAL;
 	if (fclose(stream) && !result)

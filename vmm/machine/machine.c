@@ -235,6 +235,7 @@ static int build(struct machine *machine)
 {
 	struct pci_bus *buses[LAYOUT_MAX_BRIDGES];
 	int result = build_base(machine);
+	uint64_t start;
 
 	if (!result)
 		result = machine_connect_devices(machine);
@@ -256,8 +257,10 @@ static int build(struct machine *machine)
 		return result;
 	machine_list_root_buses(machine, buses);
 	result = assign_pci(machine, buses);
+	start = passthrough_now();
 	if (!result)
 		result = machine_write_firmware(machine);
+	machine->tables_ns = passthrough_now() - start;
 	if (!result)
 		result = vcpu_set_boot(machine->vcpus, &machine->kernel);
 	return result;

@@ -46,6 +46,7 @@ struct machine {
 	const struct machine_config *config;
 	const struct logger *logger;
 	uint64_t start_ns;
+	uint64_t tables_ns; /* what making the firmware tables took */
 	void (*started)(void *opaque);
 	void *started_opaque;
 
