@@ -66,10 +66,8 @@ static const struct allowed calls[] = {
 	{ SCMP_SYS(fstat), BOTH },
 	{ SCMP_SYS(newfstatat), BOTH },      /* is the socket file still ours */
 	{ SCMP_SYS(lseek), BOTH },
-	{ SCMP_SYS(mmap), BOTH },            /* allocator, rings, device windows */
 	{ SCMP_SYS(munmap), BOTH },
 	{ SCMP_SYS(mremap), BOTH },
-	{ SCMP_SYS(mprotect), BOTH },
 	{ SCMP_SYS(madvise), BOTH },         /* allocator, balloon */
 	{ SCMP_SYS(brk), BOTH },
 	{ SCMP_SYS(getrandom), BOTH },       /* the entropy device; the allocator */
@@ -143,10 +141,24 @@ static int allow_unix_sockets(scmp_filter_ctx context)
 				SCMP_A0(SCMP_CMP_EQ, 1 /* AF_UNIX */, 0));
 }
 
+/* The allocator, rings, device windows; nothing that could be executed. */
+static int allow_mappings_without_code(scmp_filter_ctx context)
+{
+	const int mapping_calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	int result = 0;
+
+	for (size_t i = 0; i < COUNT(mapping_calls) && !result; i++)
+		result = seccomp_rule_add(context, SCMP_ACT_ALLOW, mapping_calls[i], 1,
+					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return result;
+}
+
 static int add_rules(scmp_filter_ctx context, enum thread_kind kind)
 {
-	int result = kind == THREAD_IO ? allow_unix_sockets(context) : 0;
+	int result = allow_mappings_without_code(context);
 
+	if (!result && kind == THREAD_IO)
+		result = allow_unix_sockets(context);
 	/* The allocator would like to read the number of CPUs from sysfs and has another way when
 	 * it may not. */
 	if (!result)

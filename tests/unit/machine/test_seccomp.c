@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -69,6 +70,18 @@ static void call_kvm_create_vm(void)
 {
 	syscall(SYS_ioctl, -1, KVM_CREATE_VM, 0);
 }
+static void call_mmap(void)
+{
+	syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void call_mmap_code(void)
+{
+	syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void call_mprotect_code(void)
+{
+	syscall(SYS_mprotect, 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
 static void call_write(void)
 {
 	syscall(SYS_write, -1, "", 1);
@@ -110,6 +123,9 @@ static const struct {
 	{"socket AF_UNIX", call_socket_unix, false, true},
 	{"socket AF_INET", call_socket_inet, false, false},
 	{"KVM_RUN", call_kvm_run, true, false},
+	{"mmap", call_mmap, true, true},
+	{"mmap of code", call_mmap_code, false, false},
+	{"mprotect to code", call_mprotect_code, false, false},
 	{"KVM_CREATE_VM", call_kvm_create_vm, false, false},
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	{"open", call_open, false, false},
