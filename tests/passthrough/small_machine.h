@@ -10,10 +10,14 @@
 #ifdef __SANITIZE_THREAD__
 #define LARGE_DPA      "16G"
 #define LARGE_DPA_SIZE (16ull << 30)
+#define ODD_DPA        "0x2F0F00000"
 #else
 #define LARGE_DPA      "1T"
 #define LARGE_DPA_SIZE (1ull << 40)
+#define ODD_DPA        "0x2F00F00000"
 #endif
+/* The simulator offers whole granules of 256 MiB. */
+#define ODD_DPA_OFFERED (strtoull(ODD_DPA, NULL, 0) & ~0xfffffffull)
 
 /* The parts of a machine that passed-through devices live on, without KVM and without vCPUs. */
 struct small_machine {

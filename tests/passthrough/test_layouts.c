@@ -102,6 +102,85 @@ Test(layouts, plain_pci_when_the_contract_is_silent)
 	sim_finish(&sim);
 }
 
+static uint32_t component_read(struct small_machine *machine, uint64_t hdm, uint32_t offset)
+{
+	return (uint32_t)small_machine_read(machine, hdm + offset, 4);
+}
+
+static uint64_t find_hdm(struct small_machine *machine, uint64_t component)
+{
+	for (uint32_t i = 1; i < 8; i++) {
+		uint32_t entry = component_read(machine, component, 0x1000 + 4 * i);
+
+		if ((entry & 0xffff) == 5)
+			return component + 0x1000 + (entry >> 20);
+	}
+	return 0;
+}
+
+static void commit_decoder(struct small_machine *machine, uint64_t hdm, unsigned int decoder,
+			   uint64_t base, uint64_t size)
+{
+	uint64_t at = hdm + 0x10 + 0x20 * decoder;
+
+	small_machine_write(machine, at, (uint32_t)base, 4);
+	small_machine_write(machine, at + 4, base >> 32, 4);
+	small_machine_write(machine, at + 8, (uint32_t)size, 4);
+	small_machine_write(machine, at + 12, size >> 32, 4);
+	small_machine_write(machine, at + 16, 0x200, 4);
+	cr_expect_eq(component_read(machine, at, 16) & 0xc00, 0x400u, "decoder %u", decoder);
+}
+
+/* A device memory that ends inside a granule; all decoders together cover it and nothing else. */
+static void odd_size(const char *decoders, unsigned int count)
+{
+	const char *arguments[] = {"--dpa", ODD_DPA, "--decoders", decoders, "--uncommitted", NULL};
+	uint64_t base = small_machine_window(0), size;
+	struct passthrough_device *device = NULL;
+	struct small_machine machine;
+	struct sim_process sim;
+	struct seen seen;
+	uint64_t hdm;
+
+	sim_spawn(&sim, arguments);
+	small_machine_up(&machine);
+	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
+	small_machine_place(&machine, 0, device);
+	size = passthrough_get_facts(device)->window_size;
+	cr_expect_eq(size, ODD_DPA_OFFERED);
+	cr_expect_eq(passthrough_get_facts(device)->decoders, count);
+	hdm = find_hdm(&machine, look(device).component);
+	cr_expect_eq(component_read(&machine, hdm, 0) & 0xf, count / 2, "count code");
+	small_machine_write(&machine, hdm + 4, 2, 4);
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t start = i * 0x10000000ull;
+
+		commit_decoder(&machine, hdm, i, base + start,
+			       i + 1 < count ? 0x10000000 : size - start);
+	}
+	seen = look(device);
+	cr_expect_eq(seen.dpa_count, count);
+	cr_expect_eq(seen.dpa, ODD_DPA_OFFERED);
+	for (unsigned int i = count; i-- > 0;)
+		small_machine_write(&machine, hdm + 0x20 + 0x20 * i, 0, 4);
+	cr_expect_eq(look(device).dpa_count, 0u);
+	cr_expect_eq(machine.errors + machine.warnings, 0u);
+	passthrough_detach(device);
+	small_machine_down(&machine);
+	sim_finish(&sim);
+}
+
+Test(layouts, odd_size_and_every_count_of_decoders, .timeout = 60)
+{
+	odd_size("1", 1);
+	odd_size("2", 2);
+	odd_size("4", 4);
+	odd_size("6", 6);
+	odd_size("8", 8);
+	odd_size("10", 10);
+}
+
 /* A layout that is wrong is refused, or the wrong part is trapped; nothing else ever happens. */
 Test(layouts, broken_ones, .timeout = 120)
 {

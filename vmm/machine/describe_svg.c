@@ -5,8 +5,8 @@
 
 /*
  * The guest physical map as a picture: addresses on the left, a box per row on the right, nested as
- * the ranges are; below it what the colours mean, and how long each phase of an attachment took. Not
- * to scale: the sizes differ by nine orders of magnitude.
+ * the ranges are; below it what the colours mean, and how long each phase of an attachment took.
+ * Not to scale: the sizes differ by nine orders of magnitude.
  */
 #define LINE       22
 #define WIDTH      1060

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Eight accelerators in one machine; and one of two servers killed while the guest runs.
+# Eight accelerators in one machine; every topology with every contract; and one of two servers killed while the guest runs.
 # lab: timeout=900
 # lab: memory=4G
 # shellcheck shell=bash
@@ -14,6 +14,22 @@ for i in 0 1 2 3 4 5 6 7; do
 done
 vm_case accel-eight-devices 150 0 cloud-6.12 pvh 2 512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=8" "${arguments[@]}"
 lab_stop_simulators
+
+# All twelve, six in each guest.
+for topologies in "A B" "C D"; do
+    arguments=() i=0
+    for topology in $topologies; do
+        for contract in v2 v3 regions; do
+            lab_simulate "gpu$i" --topology "$topology" --contract "$contract"
+            # shellcheck disable=SC2207
+            arguments+=($(lab_device "gpu$i"))
+            i=$((i + 1))
+        done
+    done
+    vm_case "accel-topologies-${topologies/ /-}" 150 0 cloud-7 bzImage 2 512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=6" \
+        "${arguments[@]}"
+    lab_stop_simulators
+done
 
 # One of two servers is killed while the guest runs: the guest, the other device and cxvm go on, and the log says it once.
 lab_simulate gpu0
