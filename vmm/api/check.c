@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "passthrough/host/host.h"
 #include "vmm/api/check.h"
 #include "vmm/arch/x86_64/boot.h"
 #include "vmm/arch/x86_64/cpu.h"
@@ -317,6 +318,35 @@ static void check_ids(struct checker *checker)
 		}
 }
 
+/* A device of this host: is it there, and bound to VFIO, or what keeps it from that. */
+static void check_host_device(struct checker *checker, const struct cxvm_device *device)
+{
+	const struct host host = {.root = "", .ops = &host_real_ops};
+	struct host_inventory inventory;
+	const struct host_device *found;
+	char address[16];
+
+	if (host_parse_address(device->path, address, sizeof(address))) {
+		problem(checker, "%s: %s is neither a PCI address nor a path that ends in one",
+			device->id, device->path);
+		return;
+	}
+	found = host_inventory_read(&host, &inventory) ? NULL
+						       : host_inventory_find(&inventory, address);
+	if (!found)
+		problem(checker,
+			"%s: this host has no PCI device %s; cxvm host list shows those that it "
+			"has",
+			device->id, address);
+	else if (!found->bound && !found->problem_count)
+		problem(checker, "%s: %s is not bound to VFIO; run cxvm host bind %s", device->id,
+			address, address);
+	for (unsigned int i = 0; found && !found->bound && i < found->problem_count; i++)
+		problem(checker, "%s: %s: %s; %s", device->id, address, found->problems[i].what,
+			found->problems[i].fix);
+	host_inventory_free(&inventory);
+}
+
 static void check_devices(struct checker *checker)
 {
 	struct stat status;
@@ -337,6 +367,8 @@ static void check_devices(struct checker *checker)
 			 (stat(device->vfio_user, &status) || !S_ISSOCK(status.st_mode)))
 			problem(checker, "%s: %s is no socket; start the vfio-user server first",
 				device->id, device->vfio_user);
+		else if (device->path)
+			check_host_device(checker, device);
 	}
 }
 

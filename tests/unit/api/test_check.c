@@ -164,6 +164,8 @@ static const struct problem_case cases[] = {
 	{"device", "path=0000:00:00.0,fd=1000", NULL, NULL, "give exactly one of"},
 	{"device", "fd=1000,group_fd=1001", NULL, NULL, "group_fd goes with path"},
 	{"device", "path=0000:00:00.0,group_fd=1000,iommufd=1001", NULL, NULL, "without iommufd"},
+	{"device", "path=gpu", NULL, NULL, "neither a PCI address nor a path that ends in one"},
+	{"device", "path=ffff:ff:1f.7", NULL, NULL, "this host has no PCI device ffff:ff:1f.7"},
 	{"device", "vfio-user=%/disk", NULL, NULL, "is no socket"},
 	{"device", "vfio-user=%/nothing", NULL, NULL, "is no socket"},
 };
