@@ -179,7 +179,7 @@ static uint64_t instruction_pointer(const struct vcpu *vcpu)
 static void serve_internal_error(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
-	char bytes[3 * 15 + 1] = "";
+	char bytes[3 * 15 + 1] = "", data[4 * 20 + 1] = "";
 
 	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
 	    run->emulation_failure.ndata >= 1 &&
@@ -187,12 +187,19 @@ static void serve_internal_error(struct vcpu *vcpu)
 		for (uint32_t i = 0; i < run->emulation_failure.insn_size && i < 15; i++)
 			snprintf(bytes + 3 * i, sizeof(bytes) - 3 * i, " %02x",
 				 run->emulation_failure.insn_bytes[i]);
-	report(vcpu, VCPU_STOP_KVM_ERROR, "KVM internal error %u%s%s at guest address 0x%" PRIx64,
+	/* The event, the exit reason, and what the CPU says about it. */
+	if (run->internal.suberror == KVM_INTERNAL_ERROR_DELIVERY_EV)
+		for (uint32_t i = 0; i < run->internal.ndata && i < 4; i++)
+			snprintf(data + strlen(data), sizeof(data) - strlen(data), " 0x%" PRIx64,
+				 (uint64_t)run->internal.data[i]);
+	report(vcpu, VCPU_STOP_KVM_ERROR, "KVM internal error %u%s%s%s at guest address 0x%" PRIx64,
 	       run->internal.suberror,
 	       run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
 		       ? " (cannot emulate an instruction)"
+	       : run->internal.suberror == KVM_INTERNAL_ERROR_DELIVERY_EV
+		       ? " (an interrupt or exception could not be delivered):"
 		       : "",
-	       bytes, instruction_pointer(vcpu));
+	       bytes, data, instruction_pointer(vcpu));
 }
 
 static void serve_exit(struct vcpu *vcpu)

@@ -59,7 +59,15 @@ cat host-list-ready.out
 vm_command amd64-7 pvh 2 768M "cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=accel-jobs,jobs=50,expect=1 cxvm.end=wait" \
     --device "path=$nvme,id=nvme0" --device "path=$accelerator,id=gpu0"
 vm_start host-guest "${vm_argv[@]}"
-vm_wait_text host-guest '^INIT-END' 90
+if ! vm_wait_text host-guest '^INIT-END' 90; then
+    vm_wait_exit host-guest 1
+    if vm_emulator_fault host-guest; then
+        vm_start host-guest "${vm_argv[@]}"
+        vm_wait_text host-guest '^INIT-END' 90
+    else
+        tail -n 3 host-guest.log host-guest.console
+    fi
+fi
 lab_check host-guest-disk grep -aq 'TEST-PASS disk-write' host-guest.console
 lab_check host-guest-accelerator grep -aq 'TEST-PASS accel-jobs' host-guest.console
 says host-unbind-in-use 3 "process ${vm_pid[host-guest]} (cxvm) uses it" unbind "$accelerator"

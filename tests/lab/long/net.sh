@@ -7,20 +7,26 @@ bytes=209715200
 ip tuntap add tap0 mode tap
 ip addr add 192.168.77.1/24 dev tap0
 ip link set tap0 up
-for vhost in off on; do
-    tag=net-vhost-$vhost
-    labtool tcp-receive 5001 >received.$vhost &
+# transfer VHOST: one guest, both directions; fills received.VHOST, sent.VHOST and the guest's console.
+transfer() {
+    local receiver tag=net-vhost-$1
+    labtool tcp-receive 5001 >received.$1 &
     receiver=$!
     vm_command cloud-6.12 pvh 2 512M "cxvm.ip=192.168.77.2/24 cxvm.test=ping,-c,3,-W,5,192.168.77.1 \
-cxvm.test=tcp-send,192.168.77.1,5001,$bytes cxvm.test=tcp-receive,5002" --net tap=tap0,vhost=$vhost
+cxvm.test=tcp-send,192.168.77.1,5001,$bytes cxvm.test=tcp-receive,5002" --net tap=tap0,vhost=$1
     vm_start $tag "${vm_argv[@]}"
     if vm_wait_text $tag 'tcp-receive listening' 90; then
-        labtool tcp-send 192.168.77.2 5002 $bytes | tee sent.$vhost
+        labtool tcp-send 192.168.77.2 5002 $bytes | tee sent.$1
     fi
     vm_wait_exit $tag 60
     kill $receiver 2>/dev/null
     wait $receiver
-    grep -a '^labtool\|^TEST' $tag.console received.$vhost
+    grep -a '^labtool\|^TEST' $tag.console received.$1
+}
+for vhost in off on; do
+    tag=net-vhost-$vhost
+    transfer $vhost
+    ! vm_emulator_fault $tag || transfer $vhost
     lab_check $tag-ping grep -aq '^TEST-PASS ping' $tag.console
     lab_equal $tag-guest-to-host "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' received.$vhost)" \
         "$(tr -d '\r' <$tag.console | sed -n "s/^labtool: tcp-send ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
