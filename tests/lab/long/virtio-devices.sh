@@ -23,15 +23,18 @@ lab_note "limited to 16 MiB/s: $(grep -a '^labtool' virtio-disk-limited.console 
 
 vm_case virtio-rng 60 0 cloud-6.12 pvh 1 256M "cxvm.test=dd,if=/dev/hwrng,of=/tmp/random,bs=64,count=256"
 
-# The balloon takes 128 MiB; the host gets them back.
-vm_command cloud-6.12 pvh 1 512M "cxvm.test=dd,if=/dev/zero,of=/tmp/fill,bs=1M,count=200 cxvm.test=rm,/tmp/fill cxvm.end=wait" \
-    --balloon 128M
-vm_start virtio-balloon "${vm_argv[@]}"
-vm_wait_text virtio-balloon INIT-END 60
+# The balloon gives back what the guest has freed: 250 MiB of a file that is removed again (free page reporting).
 resident() { awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/${vm_pid[virtio-balloon]}/status"; }
+gave_back() { (($(resident) <= full - 200)); }
+vm_command cloud-6.12 pvh 1 768M "cxvm.test=dd,if=/dev/zero,of=/tmp/fill,bs=1M,count=250 cxvm.test=ticks,2 cxvm.test=rm,/tmp/fill cxvm.end=wait" \
+    --balloon size=64M,free_page_reporting=on
+vm_start virtio-balloon "${vm_argv[@]}"
+vm_wait_text virtio-balloon '^TEST-PASS dd' 60
 full=$(resident)
-lab_note "balloon: $full MiB resident at the end of the guest's tests"
-lab_check virtio-balloon-driver grep -aq '^INIT-END' virtio-balloon.console
+vm_wait_text virtio-balloon '^INIT-END' 30
+lab_check virtio-balloon-reports-free-pages lab_until 30 gave_back
+lab_note "balloon: $full MiB resident with the file, $(resident) MiB after it"
+lab_check virtio-balloon-guest grep -aq '^TEST-PASS rm' virtio-balloon.console
 vm_kill virtio-balloon
 vm_wait_exit virtio-balloon 5
 
