@@ -29,15 +29,15 @@ modprobe -r vfio_pci vfio_iommu_type1 2>/dev/null
 modprobe nvme
 [[ $(driver_of "$nvme") == nvme ]] || echo "$nvme" >/sys/bus/pci/drivers_probe
 lab_equal host-starts-with-nvme nvme "$(driver_of "$nvme")"
-cxvm check --kernel "$(lab_kernel amd64-7 pvh)" --device "path=$nvme" >config-check.out 2>&1
-lab_equal host-check-of-a-configuration-status 3 $?
-lab_check host-check-of-a-configuration-says grep -q "$nvme is not bound to VFIO; run cxvm host bind $nvme" config-check.out
 says host-check-without-vfio 3 'modprobe -a vfio_pci vfio_iommu_type1' check
 says host-bind-without-driver 5 'fix: modprobe vfio-pci' bind "$nvme"
 modprobe -a vfio_pci vfio_iommu_type1
 says host-check-without-our-driver 3 '1 CXL accelerator would need it' check
 driver_load
 says host-check 0 '0 problems' check
+cxvm check --kernel "$(lab_kernel amd64-7 pvh)" --device "path=$nvme" >config-check.out 2>&1
+lab_equal host-check-of-a-configuration-status 3 $?
+lab_check host-check-of-a-configuration-says grep -q "$nvme is not bound to VFIO; run cxvm host bind $nvme" config-check.out
 says host-list 0 "usable after: cxvm host bind $accelerator" list
 says host-list-cxl 0 'memory 256 MiB in 1 range' list
 says host-list-json 0 '"vfio_driver": "cxl-vfio-pci"' list --json
