@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "passthrough/passthrough_internal.h"
 #include "passthrough/vfio_cxl_uapi.h"
@@ -155,6 +157,16 @@ int passthrough_commit_firmware(struct passthrough_device *device)
 					   true);
 }
 
+bool passthrough_file_stays(int fd)
+{
+	struct statfs status;
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+
+	/* Huge pages come from a pool: one that was punched out may not come back. */
+	return seals >= 0 && (seals & F_SEAL_SHRINK) && !fstatfs(fd, &status) &&
+	       status.f_type == TMPFS_MAGIC;
+}
+
 /*
  * memory=node: emulated devices read and write buffers that the guest's kernel puts there. Only in
  * memory that cannot vanish under this process: a file that its server could shrink, or a device
@@ -162,14 +174,9 @@ int passthrough_commit_firmware(struct passthrough_device *device)
  */
 int passthrough_lend_dpa(struct passthrough_device *device)
 {
-	int seals;
-
 	if (device->facts.memory != PASSTHROUGH_MEMORY_NODE || !device->environment.memory)
 		return 0;
-	seals = device->dpa_fd < 0 || device->transport->ops->gates_memory
-			? -1
-			: fcntl(device->dpa_fd, F_GET_SEALS);
-	if (seals >= 0 && (seals & F_SEAL_SHRINK))
+	if (!device->transport->ops->gates_memory && passthrough_file_stays(device->dpa_fd))
 		return guest_memory_lend(device->environment.memory, device->window_base,
 					 device->facts.dpa_size, device->dpa_host);
 	log_warning(device->environment.logger, device->id,

@@ -11,6 +11,9 @@
 #include "passthrough/passthrough_internal.h"
 #include "passthrough/passthrough_open.h"
 
+/* No more tries after this long: the guest's other devices wait for the root's lock. */
+#define RESET_RETRY_NS (1000u * 1000 * 1000)
+
 uint64_t passthrough_now(void)
 {
 	struct timespec now;
@@ -104,12 +107,15 @@ static int device_alive(struct passthrough_device *device)
 int passthrough_reset_transport(struct passthrough_device *device)
 {
 	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+	uint64_t start = passthrough_now();
 	int result = -EAGAIN;
 
 	if (passthrough_is_lost(device))
 		return -ENODEV;
-	/* VFIO answers EAGAIN while a page fault holds the device's memory lock. */
+	/* VFIO answers EAGAIN, at once, while a page fault holds the device's memory lock. */
 	for (unsigned int i = 0; i < 20 && result == -EAGAIN; i++) {
+		if (passthrough_now() - start >= RESET_RETRY_NS)
+			break;
 		if (i)
 			nanosleep(&pause, NULL);
 		result = device->transport->ops->reset(device->transport);

@@ -153,6 +153,8 @@ int passthrough_plug_cxl(struct passthrough_device *device, const struct passthr
 int passthrough_commit_firmware(struct passthrough_device *device);
 /* memory=node: lets emulated devices reach it. Returns 0 or -errno of guest_memory_lend(). */
 int passthrough_lend_dpa(struct passthrough_device *device);
+/* Whether all pages of the file @fd stay reachable whatever its owner does. */
+bool passthrough_file_stays(int fd);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
 void passthrough_remove_dpa(struct passthrough_device *device);  /* under device->lock */

@@ -121,8 +121,8 @@ struct vfio_transport_ops {
 	/*
 	 * release() - the device goes back to the host while others may still be inside operations:
 	 * from now on all of them fail with -ENODEV, and nothing of the transport keeps the host's
-	 * driver or server waiting (mappings are the caller's to take away first). From the event
-	 * loop. NULL: cannot happen with this transport.
+	 * driver waiting (mappings are the caller's to take away first). From the event loop. NULL:
+	 * nothing is left to do.
 	 */
 	void (*release)(struct vfio_transport *transport);
 

@@ -15,7 +15,7 @@
 /* How often the event loop looks again during one read, before it leaves the rest to the reader. */
 #define CHANNEL_BUSY_LIMIT 256u
 
-static uint64_t channel_now_ms(void)
+uint64_t vfio_user_now_ms(void)
 {
 	struct timespec now;
 
@@ -142,7 +142,7 @@ static const char *channel_send(struct vfio_user_channel *channel, struct iovec 
 		uint8_t space[CMSG_SPACE(sizeof(int) * VFIO_USER_LIMIT_MSG_FDS)];
 	} control;
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-	uint64_t deadline = channel_now_ms() + channel->timeout_ms;
+	uint64_t deadline = vfio_user_now_ms() + channel->timeout_ms;
 
 	if (fd_count) {
 		memset(&control, 0, sizeof(control));
@@ -162,7 +162,7 @@ static const char *channel_send(struct vfio_user_channel *channel, struct iovec 
 			*claimed = false;
 			continue;
 		}
-		if (sent < 0 && errno == EINTR && channel_now_ms() < deadline)
+		if (sent < 0 && errno == EINTR && vfio_user_now_ms() < deadline)
 			continue;
 		if (sent < 0)
 			return errno == EAGAIN ? "the server does not take messages any more"
@@ -177,11 +177,28 @@ static const char *channel_send(struct vfio_user_channel *channel, struct iovec 
 		if (message.msg_iovlen) {
 			message.msg_iov->iov_base = (uint8_t *)message.msg_iov->iov_base + sent;
 			message.msg_iov->iov_len -= (size_t)sent;
-			if (channel_now_ms() >= deadline)
+			if (vfio_user_now_ms() >= deadline)
 				return "the server takes messages too slowly";
 		}
 	}
 	return NULL;
+}
+
+/*
+ * Under the send lock, after an answer that took from @start to now. Each single one is bounded,
+ * but they may come for ever, and the event loop of all devices may be the one that waits.
+ */
+static const char *channel_account_answer(struct vfio_user_channel *channel, uint64_t start)
+{
+	uint64_t now = vfio_user_now_ms();
+	uint64_t paid = (now - channel->answer_last_ms) / 10;
+
+	channel->answer_debt_ms -= paid < channel->answer_debt_ms ? paid : channel->answer_debt_ms;
+	channel->answer_debt_ms += now - start;
+	channel->answer_last_ms = now;
+	return channel->answer_debt_ms > channel->timeout_ms
+		       ? "the server takes answers to its commands too slowly"
+		       : NULL;
 }
 
 void vfio_user_channel_answer(struct vfio_user_channel *channel,
@@ -201,9 +218,13 @@ void vfio_user_channel_answer(struct vfio_user_channel *channel,
 	};
 	bool claimed = false;
 	const char *problem;
+	uint64_t start;
 
 	pthread_mutex_lock(&channel->send_lock);
+	start = vfio_user_now_ms();
 	problem = channel_send(channel, parts, parts[1].iov_len ? 2 : 1, NULL, 0, &claimed);
+	if (!problem)
+		problem = channel_account_answer(channel, start);
 	pthread_mutex_unlock(&channel->send_lock);
 	if (problem)
 		vfio_user_channel_fail(channel, problem);
@@ -328,7 +349,7 @@ static void channel_wait(struct vfio_user_channel *channel, uint64_t deadline)
 int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_call *calls,
 			   uint32_t count)
 {
-	uint64_t deadline = channel_now_ms() + channel->timeout_ms;
+	uint64_t deadline = vfio_user_now_ms() + channel->timeout_ms;
 	bool claimed = false, lost;
 	const char *problem;
 	uint32_t pending;
@@ -347,7 +368,7 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 	if (problem)
 		channel_set_lost(channel, problem);
 	while (!channel->lost && (pending = channel_pending(calls, count)) != 0) {
-		if (channel_now_ms() >= deadline)
+		if (vfio_user_now_ms() >= deadline)
 			channel_set_lost(channel, "the server did not answer in time");
 		else if (channel->reader)
 			channel_wait(channel, deadline);

@@ -84,7 +84,10 @@ struct vfio_user_channel {
 	struct vfio_user_channel_ops ops;
 
 	pthread_mutex_t send_lock; /* order of messages on the wire; taken after nothing */
-	pthread_mutex_t lock;      /* everything below except the receive state */
+	/* Under it: how long answers have waited for the server, less a tenth of the time since. */
+	uint64_t answer_debt_ms;
+	uint64_t answer_last_ms;
+	pthread_mutex_t lock; /* everything below except the receive state */
 	pthread_cond_t changed;
 	bool lost;
 	bool lost_told;
@@ -122,6 +125,9 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
  * a caller wait, which would cost it a system call. Event loop.
  */
 enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel);
+
+/* Of CLOCK_MONOTONIC. */
+uint64_t vfio_user_now_ms(void);
 
 /* Declare the server lost; @reason is a constant text. Any thread. */
 void vfio_user_channel_fail(struct vfio_user_channel *channel, const char *reason);

@@ -28,6 +28,18 @@ int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call
 	return result ? result : call->result;
 }
 
+/*
+ * Between the messages of one operation that began at @start: each of them is bounded, and together
+ * they are no longer than one may be.
+ */
+static int client_go_on(struct vfio_user_client *client, uint64_t start)
+{
+	if (vfio_user_now_ms() - start < client->channel.timeout_ms)
+		return 0;
+	vfio_user_channel_fail(&client->channel, "the server answers too slowly");
+	return -ENODEV;
+}
+
 static int client_read(struct vfio_transport *transport, uint32_t index, uint64_t offset,
 		       void *data, uint32_t length)
 {
@@ -35,6 +47,7 @@ static int client_read(struct vfio_transport *transport, uint32_t index, uint64_
 	uint32_t piece = client->limits.max_data_xfer_size;
 	uint8_t small[sizeof(struct vfio_user_region_access) + 64];
 	uint8_t *reply = small;
+	uint64_t begin = length > piece ? vfio_user_now_ms() : 0;
 	int result = 0;
 
 	if (!length || length > VFIO_TRANSPORT_MAX_ACCESS)
@@ -65,6 +78,8 @@ static int client_read(struct vfio_transport *transport, uint32_t index, uint64_
 			result = -EIO;
 		else
 			memcpy((uint8_t *)data + done, reply + sizeof(access), count);
+		if (!result && done + count < length)
+			result = client_go_on(client, begin);
 	}
 	if (reply != small)
 		free(reply);
@@ -108,6 +123,7 @@ static int client_write(struct vfio_transport *transport, uint32_t index, uint64
 {
 	struct vfio_user_client *client = client_of(transport);
 	uint32_t piece = client->limits.max_data_xfer_size;
+	uint64_t begin = length > piece ? vfio_user_now_ms() : 0;
 	int result = 0;
 
 	if (!length || length > VFIO_TRANSPORT_MAX_ACCESS)
@@ -130,6 +146,8 @@ static int client_write(struct vfio_transport *transport, uint32_t index, uint64
 		if (!result && !posted &&
 		    (call.reply_length != sizeof(access) || access.count != count))
 			result = -EIO;
+		if (!result && done + count < length)
+			result = client_go_on(client, begin);
 	}
 	return result;
 }
@@ -210,6 +228,7 @@ static int client_set_irqs(struct vfio_transport *transport, uint32_t index, uin
 {
 	struct vfio_user_client *client = client_of(transport);
 	struct vfio_user_irq_set set = {.flags = flags, .index = index, .start = start};
+	uint64_t begin = vfio_user_now_ms();
 	uint32_t done = 0;
 	int result;
 
@@ -230,6 +249,8 @@ static int client_set_irqs(struct vfio_transport *transport, uint32_t index, uin
 		result = client_set_irqs_once(client, &set, attach ? fds + done : NULL,
 					      attach ? run : 0);
 		done += run;
+		if (!result && done < count)
+			result = client_go_on(client, begin);
 	} while (!result && done < count);
 	return result;
 }
@@ -378,7 +399,6 @@ static const struct vfio_transport_ops client_ops = {
 	.reset = client_reset,
 	.dma_map = client_dma_map,
 	.dma_unmap = client_dma_unmap,
-	.release = vfio_user_release,
 	.close = client_close,
 };
 

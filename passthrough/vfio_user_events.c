@@ -38,6 +38,9 @@ static void events_request(void *opaque, uint32_t epoll_events)
 		return;
 	log_limited(client->options.logger, &client->limit, CXVM_LOG_WARNING, client->name,
 		    "the server wants the device back");
+	/* First, so that nothing that is given up waits for a server that is in a hurry, or slow.
+	 */
+	vfio_user_channel_fail(&client->channel, "the server took it back");
 	if (client->options.events.requested)
 		client->options.events.requested(client->options.events.opaque);
 }
@@ -80,13 +83,4 @@ void vfio_user_unwatch(struct vfio_user_client *client)
 {
 	events_unwatch_one(&client->error);
 	events_unwatch_one(&client->request);
-}
-
-/* The connection is what the server waits for. Files stay open until close(): vCPUs may be about to
- * use them, and they keep nothing of the server's. */
-void vfio_user_release(struct vfio_transport *transport)
-{
-	struct vfio_user_client *client = (struct vfio_user_client *)transport;
-
-	vfio_user_channel_fail(&client->channel, "the server took it back");
 }

@@ -55,6 +55,5 @@ int vfio_user_get_irq_info(struct vfio_transport *transport, uint32_t index, uin
 /* vfio_user_events.c: the device's error and request interrupts. */
 void vfio_user_watch(struct vfio_user_client *client);
 void vfio_user_unwatch(struct vfio_user_client *client);
-void vfio_user_release(struct vfio_transport *transport);
 
 #endif

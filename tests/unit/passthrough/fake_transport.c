@@ -7,6 +7,7 @@
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "info_image.h"
@@ -246,7 +247,11 @@ static int fake_irqs(struct vfio_transport *transport, uint32_t index, uint32_t 
 
 static int fake_reset(struct vfio_transport *transport)
 {
-	return fake_called(fake_of(transport), FAKE_RESET);
+	struct fake_transport *fake = fake_of(transport);
+	const struct timespec duration = {.tv_nsec = fake->reset_ms * 1000000l};
+
+	nanosleep(&duration, NULL);
+	return fake_called(fake, FAKE_RESET);
 }
 
 static int fake_dma_map(struct vfio_transport *transport, const struct vfio_transport_dma *dma)

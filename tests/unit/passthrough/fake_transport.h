@@ -49,6 +49,7 @@ struct fake_transport {
 	int fail[FAKE_CALLS];       /* result of every such call; 0: work */
 	int fail_after[FAKE_CALLS]; /* ... but only from this one on */
 	bool broken_mapping;
+	unsigned int reset_ms;  /* how long each reset takes */
 	unsigned int questions; /* information asked for */
 	bool closed;
 	uint32_t irq_index, irq_count, irq_flags;

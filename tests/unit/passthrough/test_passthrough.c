@@ -619,6 +619,39 @@ Test(passthrough, reset_retries_and_checks_that_the_device_is_alive)
 	machine_down();
 }
 
+/* The root's lock is held meanwhile: other devices wait. */
+Test(passthrough, reset_retries_are_bounded_in_time)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	fake.fail[FAKE_RESET] = -EAGAIN;
+	fake.reset_ms = 400;
+	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+	cr_expect_leq(fake.calls[FAKE_RESET], 3u);
+	machine_down();
+}
+
+/* What virtio devices may touch without a check: memory that cannot vanish under this process. */
+Test(passthrough, memory_that_may_be_lent)
+{
+	int fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	cr_expect_not(passthrough_file_stays(-1));
+	cr_assert_eq(ftruncate(fd, 4096), 0);
+	cr_expect_not(passthrough_file_stays(fd), "it can be shrunk");
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	cr_expect(passthrough_file_stays(fd));
+	close(fd);
+	/* Its pages come from a pool that others can empty. */
+	fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	if (fd < 0)
+		return;
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	cr_expect_not(passthrough_file_stays(fd));
+	close(fd);
+}
+
 Test(passthrough, lost_device_reads_all_ones_once_told)
 {
 	fake_init(&fake);

@@ -247,6 +247,83 @@ Test(vfio_user_client, serves_dma_requests_while_it_waits)
 	detach();
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A server that takes this long with each message is just quick enough for a single one. */
+#define SLOW_TIMEOUT_MS 300u
+static const struct timespec slow = {.tv_nsec = 180 * 1000 * 1000};
+
+static bool hook_slow_irqs(struct script_server *s, struct script_message *message)
+{
+	(void)s;
+	if (message->header.command == VFIO_USER_DEVICE_SET_IRQS)
+		nanosleep(&slow, NULL);
+	return false;
+}
+
+/* An operation of several messages is bounded as one. */
+Test(vfio_user_client, slow_answers_to_one_operation_of_many_messages, .timeout = 30)
+{
+	int fds[16];
+	uint64_t start;
+
+	cr_assert_eq(attach(hook_slow_irqs, SLOW_TIMEOUT_MS), 0);
+	for (int i = 0; i < 16; i++)
+		fds[i] = i % 2 ? -1 : eventfd(0, EFD_CLOEXEC);
+	start = now_ms();
+	cr_expect_eq(transport->ops->set_irqs(
+			     transport, 2, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			     0, 16, fds),
+		     -ENODEV);
+	cr_expect_lt(now_ms() - start, 3 * SLOW_TIMEOUT_MS);
+	cr_expect_eq(lost_count, 1u);
+	for (int i = 0; i < 16; i += 2)
+		close(fds[i]);
+	detach();
+}
+
+/* Asks for more guest memory than the socket holds, and takes the answers one at a time. */
+static bool hook_slow_reader(struct script_server *s, struct script_message *message)
+{
+	struct {
+		struct vfio_user_header header;
+		struct vfio_user_dma_access access;
+	} requests[400];
+	static struct script_message answer;
+
+	if (message->header.command != VFIO_USER_DEVICE_RESET)
+		return false;
+	for (size_t i = 0; i < 400; i++) {
+		requests[i].header = (struct vfio_user_header){
+			.id = (uint16_t)i, .size = 32, .command = VFIO_USER_DMA_READ};
+		requests[i].access = (struct vfio_user_dma_access){0, 4096};
+	}
+	script_send_raw(s, requests, sizeof(requests), NULL, 0);
+	while (script_receive(s, &answer))
+		nanosleep(&slow, NULL);
+	return true;
+}
+
+/* It would keep the reader, which may be the event loop of all devices, for as long as it likes. */
+Test(vfio_user_client, a_server_that_takes_answers_slowly_is_lost, .timeout = 60)
+{
+	uint64_t start;
+
+	cr_assert_eq(attach(hook_slow_reader, SLOW_TIMEOUT_MS), 0);
+	start = now_ms();
+	cr_expect_eq(transport->ops->reset(transport), -ENODEV);
+	cr_expect_lt(now_ms() - start, 10 * SLOW_TIMEOUT_MS);
+	cr_expect_eq(lost_count, 1u);
+	cr_expect_not_null(strstr(lost_reason, "answers"), "%s", lost_reason);
+	detach();
+}
+
 /* Holds the first reset back and answers it after the second. */
 static bool hook_reorder(struct script_server *s, struct script_message *message)
 {
@@ -388,14 +465,6 @@ static bool hook_lie(struct script_server *s, struct script_message *message)
 	}
 	script_send_raw(s, &header, 16, NULL, 0);
 	return true;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 Test(vfio_user_client, lies_lose_the_device_and_nothing_else, .timeout = 60)
