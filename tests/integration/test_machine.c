@@ -248,6 +248,9 @@ Test(access, system_calls_before_the_first_kvm_run, LIMIT)
 	long one, five, others, runs;
 
 	guest_require_kvm();
+#ifdef __SANITIZE_THREAD__
+	cr_skip_test("ThreadSanitizer makes calls of its own");
+#endif
 	if (access(SYSCALL_COUNTER, X_OK) != 0 || access(CXVM_COMMAND, X_OK) != 0)
 		cr_skip_test("it needs the build folder: cxvm and syscall-counter");
 	count_system_calls("end", "--cmdline how=4 --cpus 1", &one, &others, &runs);

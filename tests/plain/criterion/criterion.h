@@ -99,6 +99,9 @@ void plain_skip(const char *format, ...) __attribute__((format(printf, 1, 2), no
 #define cr_expect_not_null(a, ...)  PLAIN((a) != NULL, plain_failed, #a " is not NULL", __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...)                                                                \
 	PLAIN(strcmp(a, b) == 0, plain_failed, #a " is " #b, __VA_ARGS__)
+#define cr_expect_str_empty(a, ...) PLAIN((a)[0] == '\0', plain_failed, #a " is empty", __VA_ARGS__)
+#define cr_assert_arr_eq(a, b, bytes, ...)                                                         \
+	PLAIN(memcmp(a, b, bytes) == 0, plain_fatal, #a " is " #b, __VA_ARGS__)
 #define cr_skip_test(...) plain_skip(" " __VA_ARGS__)
 #define cr_skip(...)      plain_skip(" " __VA_ARGS__)
 #define cr_log_info(...)  ((void)fprintf(stderr, "warning: " __VA_ARGS__))
