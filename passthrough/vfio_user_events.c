@@ -54,20 +54,35 @@ static void events_unwatch_one(struct vfio_user_event *event)
 	event->fd = -1;
 }
 
-/* Best effort: a server without these interrupts is a device that never fails by itself. */
+/*
+ * Best effort, and without waiting for an answer: a server without these interrupts is a device
+ * that never fails by itself.
+ */
 static void events_watch_one(struct vfio_user_client *client, struct vfio_user_event *event,
 			     uint32_t index, event_callback callback)
 {
+	struct vfio_user_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+		.count = 1,
+	};
+	struct vfio_user_call call = {
+		.command = VFIO_USER_DEVICE_SET_IRQS,
+		.no_reply = true,
+		.fixed = &set,
+		.fixed_length = sizeof(set),
+		.fds = &event->fd,
+		.fd_count = 1,
+	};
+
 	if (index >= client->irq_count || !client->irqs[index].count ||
 	    !(client->irqs[index].flags & VFIO_IRQ_INFO_EVENTFD))
 		return;
 	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event->fd >= 0 &&
-	    (event_loop_add(client->options.loop, event->fd, EPOLLIN, callback, client,
-			    &event->source) ||
-	     client->transport.ops->set_irqs(
-		     &client->transport, index,
-		     VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, &event->fd)))
+	if (event->fd >= 0 && (event_loop_add(client->options.loop, event->fd, EPOLLIN, callback,
+					      client, &event->source) ||
+			       vfio_user_simple_call(client, &call)))
 		events_unwatch_one(event);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "passthrough/vfio_user_file.h"
 #include "passthrough/vfio_user_internal.h"
 
 /*
@@ -57,9 +58,24 @@ static void info_prepare_region(struct vfio_user_call *call, struct vfio_user_re
 	};
 }
 
-static int info_keep_region(struct vfio_user_region *region, struct vfio_user_call *call,
+/* Keeps the file behind a region, or closes it: nothing is mapped then. */
+static void info_keep_file(struct vfio_user_client *client, uint32_t index, int fd, bool mappable)
+{
+	const char *problem = mappable ? vfio_user_file_problem(fd) : NULL;
+
+	if (problem)
+		log_warning(client->options.logger, client->name,
+			    "the server's file for region %u is not mapped: %s", index, problem);
+	if (mappable && !problem)
+		client->regions[index].fd = fd;
+	else
+		close(fd);
+}
+
+static int info_keep_region(struct vfio_user_client *client, struct vfio_user_call *call,
 			    uint32_t index)
 {
+	struct vfio_user_region *region = &client->regions[index];
 	const uint8_t *payload = call->reply;
 	int result;
 
@@ -75,13 +91,9 @@ static int info_keep_region(struct vfio_user_region *region, struct vfio_user_ca
 		return -ENOMEM;
 	memcpy(region->info, payload, region->length);
 	if (call->reply_fds.count) {
-		region->fd = call->reply_fds.fds[0];
 		call->reply_fds.count = 0;
-		/* An fd that nothing may be mapped from is not kept. */
-		if (!(image_get_long(payload, 4) & VFIO_REGION_INFO_FLAG_MMAP)) {
-			close(region->fd);
-			region->fd = -1;
-		}
+		info_keep_file(client, index, call->reply_fds.fds[0],
+			       image_get_long(payload, 4) & VFIO_REGION_INFO_FLAG_MMAP);
 	}
 	return 0;
 }
@@ -133,7 +145,7 @@ static int info_fetch_all(struct vfio_user_client *client)
 			total - i < VFIO_USER_CHANNEL_BATCH ? total - i : VFIO_USER_CHANNEL_BATCH);
 	for (uint32_t i = 0; i < total && !result; i++)
 		result = i < client->region_count
-				 ? info_keep_region(&client->regions[i], &calls[i], i)
+				 ? info_keep_region(client, &calls[i], i)
 				 : info_keep_irq(client, &calls[i], i - client->region_count);
 	for (uint32_t i = 0; i < total && calls; i++)
 		vfio_user_fds_close(&calls[i].reply_fds);

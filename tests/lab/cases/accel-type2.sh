@@ -7,6 +7,21 @@
 source "$LAB/lib.sh"
 lab_need_cxvm accel-type2
 
+# What lspci -vvv must make of the root port's and of the accelerator's DVSECs; nothing of them is unknown to it.
+decoded=(
+    'CXL Extensions DVSEC for Ports' 'GPF DVSEC for CXL Ports' 'PCIe DVSEC for CXL Devices' 'GPF DVSEC for CXL Devices'
+    'PCIe DVSEC for Flex Bus Port' 'Register Locator DVSEC' 'Block1: BIR: bar0, ID: component registers, offset: 0000000000000000'
+    'Block1: BIR: bar4, ID: component registers, offset: 0000000001000000' 'CXLCap:.*Mem\+' 'Valid\+ Active\+ Type=Volatile'
+)
+missing() { # missing CONSOLE: patterns that are not there
+    local pattern
+    for pattern in "${decoded[@]}"; do
+        grep -aqE "^lspci:.*$pattern" "$1" || printf '%s; ' "$pattern"
+    done
+    [[ $(grep -acE '^lspci:.*Vendor=1e98 ID=000[034578]' "$1") == 8 ]] || printf 'eight DVSECs; '
+    grep -aE '^lspci:.*Vendor=1e98' "$1" | grep -av ': CXL' # CR and all
+}
+
 for kernel in amd64-6.12 amd64-7; do
     lab_simulate gpu0 --topology C --contract v2
     # shellcheck disable=SC2046
@@ -16,7 +31,9 @@ for kernel in amd64-6.12 amd64-7; do
     lab_check "accel-msix-$kernel" grep -aq 'irq=uio' "$console"
     lab_check "accel-root-decoder-$kernel" grep -aqE 'cxl: decoder0.0.size=0x10000000' "$console"
     lab_check "accel-target-$kernel" grep -aqE 'cxl: decoder0.0.target_list=1.?$' "$console"
-    lab_check "accel-dvsec-$kernel" grep -aqE 'lspci:.*CXLCap:.*Mem\+' "$console"
+    lab_equal "accel-lspci-$kernel" "" "$(missing "$console")"
+    range=$(sed -nE 's/^lspci:.*Range1: 0*([0-9a-f]+)-0*([0-9a-f]+) .*/\1-\2/p' "$console")
+    lab_check "accel-window-is-the-range-$kernel" grep -aqE "^iomem: ${range:-none} : CXL Window 0" "$console"
     lab_stop_simulators
 done
 

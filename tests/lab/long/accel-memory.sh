@@ -20,9 +20,12 @@ check() {
 
 # What firmware committed: any guest may use it.
 lab_simulate mem --class memory --dpa 512M --decoders 2
-# shellcheck disable=SC2046
-LAB_TOOLS=tools vm_case accel-memory-committed 150 0 amd64-7 bzImage 1 768M "cxvm.modules=off cxvm.test=cxl-region,committed" $(lab_device mem)
-check committed
+for kernel in amd64-6.12 amd64-7; do
+    # shellcheck disable=SC2046
+    LAB_TOOLS=tools vm_case "accel-memory-committed-$kernel" 150 0 "$kernel" bzImage 1 768M "cxvm.modules=off cxvm.test=cxl-region,committed" \
+        $(lab_device mem)
+    check "committed-$kernel"
+done
 lab_stop_simulators
 
 # A guest without the hypervisor flag has no kvmclock and measures its TSC against the PM timer, within 131,072 cycles for three reads. An exit
