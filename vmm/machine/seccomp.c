@@ -2,12 +2,15 @@
 #include "vmm/machine/seccomp.h"
 
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <linux/vfio.h>
 #include <linux/vhost.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -200,6 +203,34 @@ static int export_program(scmp_filter_ctx context, struct sock_fprog *program)
 	return result;
 }
 
+/*
+ * KVM_RUN is the one call that counts: each exit of the guest makes it, and libseccomp sorts the
+ * ioctls by their numbers. It is looked for before all others.
+ */
+static int put_first(struct sock_fprog *program, uint32_t request)
+{
+	const struct sock_filter first[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, request, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	size_t length = COUNT(first) + program->len;
+	struct sock_filter *filter = calloc(length, sizeof(*filter));
+
+	if (!filter)
+		return -ENOMEM;
+	memcpy(filter, first, sizeof(first));
+	memcpy(filter + COUNT(first), program->filter, program->len * sizeof(*filter));
+	free(program->filter);
+	program->filter = filter;
+	program->len = (unsigned short)length;
+	return 0;
+}
+
 static int build(struct sock_fprog *program, enum thread_kind kind, uint32_t action)
 {
 	scmp_filter_ctx context = seccomp_init(action);
@@ -215,6 +246,8 @@ static int build(struct sock_fprog *program, enum thread_kind kind, uint32_t act
 		result = add_rules(context, kind);
 	if (!result)
 		result = export_program(context, program);
+	if (!result && kind == THREAD_VCPU)
+		result = put_first(program, (uint32_t)KVM_RUN);
 	seccomp_release(context);
 	return result;
 }

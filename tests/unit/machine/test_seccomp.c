@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -183,5 +186,75 @@ Test(seccomp, no_new_privileges_in_every_mode)
 	status_line("NoNewPrivs:", 1);
 	cr_assert_eq(seccomp_filters_arm(&filters, THREAD_VCPU), 0);
 	status_line("Seccomp:", 0);
+	seccomp_filters_destroy(&filters);
+}
+
+/* What the filter answers, and after how many of its instructions. */
+static uint32_t judge(const struct sock_fprog *program, const struct seccomp_data *data,
+		      unsigned int *steps)
+{
+	uint32_t value = 0, memory[BPF_MEMWORDS] = {0};
+
+	*steps = 0;
+	for (unsigned int at = 0; at < program->len; at++) {
+		const struct sock_filter *one = &program->filter[at];
+
+		++*steps;
+		switch (one->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&value, (const uint8_t *)data + one->k, sizeof(value));
+			break;
+		case BPF_ST:
+			memory[one->k] = value;
+			break;
+		case BPF_LD | BPF_MEM:
+			value = memory[one->k];
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			value &= one->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			at += one->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			at += value == one->k ? one->jt : one->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			at += value > one->k ? one->jt : one->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			at += value >= one->k ? one->jt : one->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return one->k;
+		default:
+			cr_assert(false, "instruction %#x", one->code);
+		}
+	}
+	cr_assert(false, "the program has no end");
+	return 0;
+}
+
+/* Every exit of the guest pays for it. */
+Test(seccomp, kvm_run_is_found_first)
+{
+	struct seccomp_data data = {.nr = SYS_ioctl, .arch = AUDIT_ARCH_X86_64};
+	struct seccomp_filters filters;
+	unsigned int steps;
+
+	cr_assert_eq(seccomp_filters_create(&filters, CXVM_SECCOMP_ON, &silent), 0);
+	data.args[1] = KVM_RUN;
+	cr_expect_eq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
+	cr_expect_leq(steps, 7u);
+	cr_expect_neq(judge(&filters.programs[THREAD_IO], &data, &steps), SECCOMP_RET_ALLOW);
+	data.args[1] = KVM_CREATE_VM;
+	cr_expect_neq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
+	/* Neither another call with this argument, nor one of another architecture. */
+	data.args[1] = KVM_RUN;
+	data.nr = SYS_execve;
+	cr_expect_neq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
+	data.nr = SYS_ioctl;
+	data.arch = AUDIT_ARCH_I386;
+	cr_expect_neq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
 	seccomp_filters_destroy(&filters);
 }
