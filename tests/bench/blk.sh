@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# virtio-blk in cxvm beside QEMU's virtio-blk-pci with io_uring: 4 KiB random reads at depth 32 and sequential reads, in turns. Medians of five.
+# virtio-blk in cxvm beside QEMU's virtio-blk-pci with io_uring: 4 KiB random reads at depth 32 and sequential reads, in turns. Medians of nine.
 # lab: timeout=1200
 # shellcheck shell=bash
 source "$LAB/lib.sh"
@@ -10,7 +10,7 @@ kernel=cloud-6.12
 image=/scratch/blkbench.img
 dd if=/dev/urandom of=$image bs=1M count=256 2>/dev/null
 cat $image >/dev/null # into the page cache: what is measured is the path, not the disk
-rounds=${BENCH_ROUNDS:-5}
+rounds=${BENCH_ROUNDS:-9}
 tests="cxvm.test=blkbench,/dev/vda,rand,3 cxvm.test=blkbench,/dev/vda,seq,3"
 
 run() { # run VMM: prints what the guest measured

@@ -10,7 +10,7 @@
 source "$LAB/lib.sh"
 source "$LAB/driver-lib.sh"
 lab_need_cxvm bench-passthrough
-rounds=${BENCH_ROUNDS:-7}
+rounds=${BENCH_ROUNDS:-9}
 driver_need_module
 driver_load
 accelerator=$(driver_devices)
