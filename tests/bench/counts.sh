@@ -49,11 +49,13 @@ attach() {
 }
 none=$(attach 0)
 first=$(attach 1)
+second=$(($(attach 2) - first))
 seven=$(attach 7)
 eight=$(attach 8)
-lab_note "calls before KVM_RUN with 0, 1, 7, 8 devices, without the DMA map: $none $first $seven $eight"
+lab_note "calls before KVM_RUN with 0, 1, 7, 8 devices, without the DMA map: $none $first $seven $eight; the second costs $second"
 echo "BENCH attach_syscalls $((first - none))"
 echo "BENCH attach_syscalls_8th $((eight - seven))"
 lab_check bench-attach-syscalls test $((first - none)) -le 60
-lab_check bench-attach-8th-costs-no-more test $((eight - seven)) -le $((first - none + 2))
+# Replies to calls that were sent together come in one read or in two: passthrough-sim takes the least of five runs, here are single ones.
+lab_check bench-attach-8th-costs-no-more test $((eight - seven)) -le $((second + 2))
 ip link del cxvmb0
