@@ -125,11 +125,37 @@ vm_wait_exit() {
     wait "$pid"
     vm_status[$tag]=$?
 }
-# vm_emulator_fault TAG: whether the guest ended by what the emulated machine does wrong now and then: KVM sees an interrupt under
-# delivery where there is none (internal error 3). Says so as RETRY, which is counted; the caller runs the guest again, once.
+# vm_watch on|off: L1's KVM notes nested page faults of page walks, and shutdowns, in the kernel's trace; for vm_emulator_fault.
+vm_watch() {
+    local trace=/sys/kernel/tracing
+    [[ -e $trace/trace ]] || mount -t tracefs tracefs $trace 2>/dev/null || return 0
+    if [[ $1 == on ]]; then
+        echo 'exit_reason == 0x7f || (exit_reason == 0x400 && info1 & 0x200000000)' >$trace/events/kvm/kvm_exit/filter
+        : >$trace/trace
+        echo 1 >$trace/events/kvm/kvm_exit/enable
+    else
+        echo 0 >$trace/events/kvm/kvm_exit/enable
+    fi
+}
+# vm_emulator_fault TAG: whether the guest ended by what the emulated machine does wrong now and then: a page walk of L1's, with L1's own
+# page table, taken for the guest's. Its address is that of L1's table, where the guest has no memory, while an interrupt is delivered: KVM
+# gives up (internal error 3); or it lies in the guest's CXL window, reads as zeros there, and the guest ends by a triple fault. Says so as
+# RETRY, which is counted; the caller runs the guest again, once.
 vm_emulator_fault() {
-    [[ ${vm_status[$1]} == 35 ]] && grep -q 'KVM internal error 3' "$1.log" || return 1
-    printf 'RETRY %s: %s\n' "$1" "$(tail -n 1 "$1.log" | cut -c1-160)"
+    local walk command
+    command=$(cat "$1.command" 2>/dev/null)
+    if [[ ${vm_status[$1]} == 33 ]]; then
+        # Above 4 GiB: guests that have RAM there are not judged.
+        [[ $command != *memory=node* && ! $command =~ size=([4-9]|[0-9]{2,})G ]] || return 1
+        walk=$(awk '/reason shutdown/ { for (i = 1; i < NF; i++) if ($i == "vcpu") print last[$(i + 1)]; exit }
+            / reason npf / { for (i = 1; i < NF; i++) { if ($i == "vcpu") v = $(i + 1); if ($i == "info2") last[v] = $(i + 1) } }' \
+            /sys/kernel/tracing/trace 2>/dev/null)
+        ((${walk:-0} >= 0x100000000)) || return 1
+        printf 'RETRY %s: triple fault after a page walk at %s, where it has no page table\n' "$1" "$walk"
+    else
+        [[ ${vm_status[$1]} == 35 ]] && grep -q 'KVM internal error 3' "$1.log" || return 1
+        printf 'RETRY %s: %s\n' "$1" "$(tail -n 1 "$1.log" | cut -c1-160)"
+    fi
     cp "$1.console" "$1.first.console"
 }
 # vm_kill TAG [SIGNAL]
@@ -171,8 +197,10 @@ vm_case() {
     shift 3
     vm_command "$@"
     for try in 1 2; do
+        vm_watch on
         vm_start "$name" "${vm_argv[@]}"
         vm_wait_exit "$name" "$seconds"
+        vm_watch off
         ((try == 2)) || ! vm_emulator_fault "$name" || continue
         [[ ${vm_status[$name]} == timeout ]] || break
         cp "$name.console" "$name.try$try.console"
