@@ -54,7 +54,7 @@ struct cxl_vfio_device {
 	u32 comp_region;
 	struct list_head ioeventfds; /* under ioeventfd_lock */
 	u32 ioeventfd_count;
-	struct mutex ioeventfd_lock;
+	struct mutex ioeventfd_lock; /* of the list above */
 
 	struct rw_semaphore config_lock;
 	struct rw_semaphore gate;
@@ -63,7 +63,7 @@ struct cxl_vfio_device {
 	bool stale;     /* under gate: the hardware was reset since it was last read */
 	bool resetting; /* under gate: a reset is going on, the hardware must not be read */
 
-	struct mutex shadow_lock;
+	struct mutex shadow_lock; /* of shadow and body */
 	struct decoder_shadow shadow;
 	struct dvsec_body body;
 };

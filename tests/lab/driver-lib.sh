@@ -17,8 +17,9 @@ driver_devices() { lspci -Dn -d cc58: | cut -d' ' -f1; }
 # driver_load [PARAMETER...]
 driver_load() { insmod "$driver_module" "$@"; }
 driver_unload() { rmmod cxl_vfio_pci; }
-# driver_bind BDF: true when the device is bound afterwards.
+# driver_bind BDF: true when the device is bound afterwards. Where the kernel has its CXL drivers built in, one may have it.
 driver_bind() {
+    [[ ! -e /sys/bus/pci/devices/$1/driver ]] || driver_unbind "$1"
     echo cxl-vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
     echo "$1" >/sys/bus/pci/drivers_probe 2>/dev/null
     [[ $(basename "$(readlink "/sys/bus/pci/devices/$1/driver")") == cxl-vfio-pci ]]

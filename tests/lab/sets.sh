@@ -15,6 +15,11 @@ lab_chroot_packages=(
     "qemu-system-x86/$lab_backports" "qemu-system-common/$lab_backports" "qemu-system-data/$lab_backports" "seabios/$lab_backports" ipxe-qemu
 )
 
+# A second chroot, made only for cases with "# lab: kernel=NAME" of a kernel in tests/lab/kernel/, and for tests/lab/dkms: what builds a kernel.
+lab_kernel_packages=(
+    gcc-14 make flex bison bc libelf-dev libssl-dev libc6-dev perl python3 kmod xz-utils zstd cpio pahole sparse dkms
+)
+
 # Left out of L1's root image.
 lab_root_excludes=(
     boot dev proc sys run tmp usr/src usr/include usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/i18n

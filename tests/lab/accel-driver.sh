@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two accelerators under cxl-vfio-pci in one unmodified guest; sourced by long/accel-driver*.sh, which set prefix and way (vfio-group or
+# vfio-cdev: what cxvm must take), and go on by themselves.
+# shellcheck shell=bash
+source "$LAB/lib.sh"
+source "$LAB/driver-lib.sh"
+lab_need_cxvm "$prefix"
+driver_need_module
+mapfile -t accelerators < <(driver_devices)
+lab_equal "$prefix-two-accelerators" 2 "${#accelerators[@]}"
+both=(--device "path=${accelerators[0]},id=gpu0" --device "path=${accelerators[1]},id=gpu1")
+
+# way_of PID: what a running cxvm has open of its devices.
+way_of() {
+    local files
+    files=$(readlink "/proc/$1/fd"/* 2>/dev/null)
+    if grep -q '^/dev/iommu$' <<<"$files"; then echo vfio-cdev; else echo vfio-group; fi
+}
+
+# accelerators_bind PARAMETER...: the module with these parameters, and both devices
+accelerators_bind() {
+    local device
+    driver_load "$@"
+    for device in "${accelerators[@]}"; do lab_check "$prefix-bind-$device" driver_bind "$device"; done
+}
+accelerators_unbind() {
+    local device
+    for device in "${accelerators[@]}"; do driver_unbind "$device"; done
+    driver_unload
+    lab_equal "$prefix-no-claim" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
+}
+
+# One vCPU: see docs/passthrough.md, "Not explained yet".
+for layout in 2 3; do
+    accelerators_bind "layout=$layout"
+    vm_case "$prefix-v$layout" 200 0 amd64-7 bzImage 1 768M "cxvm.test=accel-jobs,jobs=1000,expect=2 cxvm.test=irq-kind,cxvm_accel,PCI-MSIX" "${both[@]}"
+    lab_check "$prefix-v$layout-msi-x" grep -aq 'interrupts by MSI-X' "$prefix-v$layout.console"
+    cat "$prefix-v$layout.log"
+
+    # Resets of both kinds while the engines work. (The guest's kernel names each reset in its log.)
+    vm_command amd64-7 bzImage 1 768M "cxvm.test=accel-jobs,jobs=20,expect=2 cxvm.test=accel-reset,function,3 cxvm.test=accel-reset,cxl,3 \
+cxvm.test=accel-job,jobs=50,expect=2,irq=uio" "${both[@]}"
+    vm_start "$prefix-reset-v$layout" "${vm_argv[@]}"
+    vm_wait_exit "$prefix-reset-v$layout" 150
+    lab_equal "$prefix-reset-v$layout-status" 0 "${vm_status[$prefix-reset-v$layout]}"
+    lab_equal "$prefix-reset-v$layout-passed" 4 "$(grep -ac '^TEST-PASS accel' "$prefix-reset-v$layout.console")"
+    lab_equal "$prefix-reset-v$layout-none-failed" 0 "$(grep -c 'reset failed' "$prefix-reset-v$layout.log")"
+    lab_note "v$layout: $(grep -a '^accel-reset:' "$prefix-reset-v$layout.console" | tr -d '\r' | tr '\n' ' ')"
+    ((layout == 3)) || accelerators_unbind
+done
+vm_command cloud-6.12 pvh 1 256M "cxvm.modules=off cxvm.end=wait" "${both[@]}"
+vm_start "$prefix-way" "${vm_argv[@]}"
+vm_wait_text "$prefix-way" '^INIT-END' 60
+lab_equal "$prefix-way" "$way" "$(way_of "${vm_pid[$prefix-way]}")"
+vm_kill "$prefix-way"
+vm_wait_exit "$prefix-way" 20

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# As driver-stress, on the debug kernel (KASAN, lockdep, kmemleak, sleeping checks).
+# lab: kernel=debug
+# lab: timeout=700
+# lab: memory=4G
+# lab: accel-sim=--topology C --contract none --dpa 1G --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000
+# lab: append=memmap=1G$0x40000000
+# lab: append=kmemleak=on
+# shellcheck shell=bash disable=SC2034
+source "$LAB/debug-kernel.sh"
+debug_begin
+cycles=15 resets=30 kills=6
+source "$LAB/driver-stress.sh"
+debug_end

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# As driver-uapi, on the debug kernel (KASAN, lockdep, kmemleak, sleeping checks).
+# lab: kernel=debug
+# lab: timeout=900
+# lab: memory=4G
+# lab: accel-sim=--topology A --contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000
+# lab: accel-sim=--topology B --contract none --dpa 256M --dpa-file @RAM@,offset=1280M --firmware-committed base=0x50000000
+# lab: accel-sim=--topology C --contract none --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
+# lab: accel-sim=--topology D --contract none --dpa 256M --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
+# lab: append=memmap=1G$0x40000000
+# lab: append=kmemleak=on
+# shellcheck shell=bash disable=SC2034
+source "$LAB/debug-kernel.sh"
+debug_begin
+source "$LAB/cases/driver-uapi.sh"
+debug_end
