@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,7 +246,7 @@ Test(access, a_trapped_read_makes_no_system_call_but_kvm_run, LIMIT)
 
 Test(access, system_calls_before_the_first_kvm_run, LIMIT)
 {
-	long one, five, others, runs;
+	long one, five = LONG_MAX, others, runs;
 
 	guest_require_kvm();
 #ifdef __SANITIZE_THREAD__
@@ -254,12 +255,17 @@ Test(access, system_calls_before_the_first_kvm_run, LIMIT)
 	if (access(SYSCALL_COUNTER, X_OK) != 0 || access(CXVM_COMMAND, X_OK) != 0)
 		cr_skip_test("it needs the build folder: cxvm and syscall-counter");
 	count_system_calls("end", "--cmdline how=4 --cpus 1", &one, &others, &runs);
-	count_system_calls("end", "--cmdline how=4 --cpus 5", &five, &others, &runs);
+	for (int round = 0; round < 3; round++) {
+		long count;
+
+		count_system_calls("end", "--cmdline how=4 --cpus 5", &count, &others, &runs);
+		five = count < five ? count : five;
+	}
 	cr_log_info("%ld system calls before KVM_RUN with one vCPU, %ld with five", one, five);
 	cr_assert_leq(one, 200);
-	/* 4 of a vCPU's 13 calls come before the boot vCPU's thread exists, the others race with
-	 * it. */
-	cr_assert_leq(five - one, 4 * 13, "%ld with one vCPU, %ld with five", one, five);
+	/* 5 of a vCPU's 14 calls come before the boot vCPU's thread exists; how many of the others
+	 * come before its first KVM_RUN is a race, so the least of three runs counts. */
+	cr_assert_leq(five - one, 4 * 12, "%ld with one vCPU, %ld with five", one, five);
 }
 
 static void ends(const char *name, const char *cmdline, enum cxvm_exit_reason reason, uint32_t code)
