@@ -155,8 +155,10 @@ int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 	 * The kernel refuses accesses while memory decoding is off or a reset is going on; a guest
 	 * can do that whenever it likes. It reads all-ones until it enables decoding again.
 	 */
-	log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING, device->id,
-		    "the guest touched it while the host does not let it; its windows are gone "
-		    "until the guest enables memory decoding again");
+	log_limited(
+		device->environment.logger, &device->limit, CXVM_LOG_WARNING, device->id,
+		"the guest touched it (guest address %#llx) while the host does not let it; its "
+		"windows are gone until the guest enables memory decoding again",
+		(unsigned long long)gpa);
 	return 0;
 }
