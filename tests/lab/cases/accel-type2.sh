@@ -25,7 +25,7 @@ missing() { # missing CONSOLE: patterns that are not there
 for kernel in amd64-6.12 amd64-7; do
     lab_simulate gpu0 --topology C --contract v2
     # shellcheck disable=SC2046
-    LAB_TOOLS=tools vm_case "accel-jobs-$kernel" 150 0 "$kernel" bzImage 2 768M \
+    LAB_TOOLS=tools vm_case "accel-jobs-$kernel" 90 0 "$kernel" pvh 2 768M \
         "cxvm.test=cxl-show cxvm.test=accel-jobs,jobs=1000,expect=1" $(lab_device gpu0)
     console=accel-jobs-$kernel.console
     lab_check "accel-msix-$kernel" grep -aq 'irq=uio' "$console"

@@ -22,10 +22,8 @@ bind() {
 nvme=$(lspci -Dn | awk '$2 == "0108:" { print $1; exit }')
 if [[ -n $nvme ]]; then
     bind "$nvme"
-    for format in pvh bzImage; do
-        vm_case "vfio-nvme-$format" 120 0 amd64-7 $format 2 512M \
-            "cxvm.test=disk-write,/dev/nvme0n1,67108864,3 cxvm.test=disk-read,/dev/nvme0n1,67108864,3" --device "path=$nvme,id=nvme0"
-    done
+    vm_case vfio-nvme 60 0 amd64-7 pvh 2 512M "cxvm.test=disk-write,/dev/nvme0n1,67108864,3 cxvm.test=disk-read,/dev/nvme0n1,67108864,3" \
+        --device "path=$nvme,id=nvme0"
     # What one guest wrote the next one reads: it was the device. An open group, and a user who may do nothing but lock memory and open /dev/kvm.
     group=/dev/vfio/$(basename "$(readlink "/sys/bus/pci/devices/$nvme/iommu_group")")
     chmod 666 /dev/kvm
@@ -56,7 +54,7 @@ accelerator=$(driver_devices)
 for layout in 2 3; do
     driver_load layout=$layout
     lab_check "vfio-accelerator-v$layout-binds" driver_bind "$accelerator"
-    vm_case "vfio-accelerator-v$layout" 120 0 amd64-7 bzImage 2 768M "cxvm.test=accel-jobs,jobs=1000,expect=1" \
+    vm_case "vfio-accelerator-v$layout" 90 0 amd64-7 pvh 2 768M "cxvm.test=accel-jobs,jobs=1000,expect=1" \
         --device "path=$accelerator,id=gpu0"
     grep -a 'jobs' "vfio-accelerator-v$layout.console" | tail -n 2
     driver_unbind "$accelerator"
