@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < vm->config.device_count; i++) {
 			vm->config.devices[i].use_fd = false;
 			vm->config.devices[i].use_iommufd = false;
+			vm->config.devices[i].use_group_fd = false;
 		}
 		if (vm_config_defaults(&vm->config) || !vm->config.memory.bytes)
 			abort();

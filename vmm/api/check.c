@@ -32,6 +32,7 @@ problem(struct checker *checker, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	log_one_line(text);
 	checker->count++;
 	if (checker->problem)
 		checker->problem(checker->opaque, text);

@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <time.h>
 
+void log_one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 static void log_vmessage(const struct logger *logger, enum cxvm_log_level level, const char *object,
 			 const char *format, va_list arguments)
 {
@@ -13,6 +20,7 @@ static void log_vmessage(const struct logger *logger, enum cxvm_log_level level,
 	int saved_errno = errno;
 
 	vsnprintf(text, sizeof(text), format, arguments);
+	log_one_line(text);
 	logger->callback(logger->opaque, level, object ? object : "cxvm", text);
 	errno = saved_errno;
 }

@@ -38,9 +38,13 @@ struct log_ratelimit {
 		.burst = 5, .interval_ms = 5000                                                    \
 	}
 
+/* log_one_line() - what a document, a guest or a server smuggled in becomes '?': control
+ * characters, the newline among them. Every message goes through it. */
+void log_one_line(char *text);
+
 /*
  * log_message() - format one message and hand it to the callback.
- * @object: the thing it is about ("gpu0", "vcpu1", "disk /a/b.img"); no newline in either text.
+ * @object: the thing it is about ("gpu0", "vcpu1", "disk /a/b.img"); one line.
  * errno is preserved. Any thread, any state.
  */
 void log_message(const struct logger *logger, enum cxvm_log_level level, const char *object,

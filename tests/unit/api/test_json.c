@@ -131,6 +131,8 @@ Test(json, each_kind_of_problem)
 	refused("{\"gpus\":{}}", 1, "gpus: there is no such section");
 	refused("{\"disk\":[]}", 1, "disk: there is no such section");
 	refused("{\"cpus\":{\"boots\":1}}", 1, "cpus.boots: unknown key");
+	/* A message stays one line. */
+	refused("{\"cpus\":{\"bo\\nots\\u001b\":1}}", 1, "cpus.bo?ots?: unknown key");
 	refused("{\"cpus\":[]}", 1, "cpus: must be an object");
 	refused("{\"cpus\":3}", 1, "cpus: must be an object");
 	refused("{\"disks\":{}}", 1, "disks: must be an array");
