@@ -361,8 +361,7 @@ static void check_devices(struct checker *checker)
 		else if (device->use_group_fd && (!device->path || device->use_iommufd))
 			problem(checker,
 				"devices[%zu]: group_fd goes with path, which says which device of "
-				"the "
-				"group, and without iommufd",
+				"the group, and without iommufd",
 				i);
 		else if (device->vfio_user &&
 			 (stat(device->vfio_user, &status) || !S_ISSOCK(status.st_mode)))
