@@ -19,7 +19,10 @@ cxvm host bind "$accelerator" "$nvme" || { lab_fail bench-passthrough "cannot bi
 median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
 
-driver-uapi-test --device "$accelerator" --topology C --dpa 0x40000000 --name bench-faults faults
+for what in faults allocations "resets 20"; do
+    # shellcheck disable=SC2086
+    driver-uapi-test --device "$accelerator" --topology C --dpa 0x40000000 --name "bench-${what%% *}" $what
+done
 
 # The DMA map of 1 GiB: no guest runs for it. Pages are made while they are pinned.
 declare -A backing=([4k]=thp=off [thp]=thp=on [hugetlb]=hugepages=on)

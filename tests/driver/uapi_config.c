@@ -101,8 +101,9 @@ static void test_memory_space(struct uapi_device *device)
 {
 	volatile uint64_t *map =
 		uapi_map(device, device->memory_index, 0, device->memory.info.size);
+	volatile uint64_t *closed;
 	uint32_t command = (uint32_t)uapi_config_read(device, 4, 2);
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (!map) {
 		uapi_check(device, "s40 Memory Space Enable", false, "mmap: %s", strerror(errno));
@@ -114,7 +115,16 @@ static void test_memory_space(struct uapi_device *device)
 		   !uapi_load(map, &value), "no SIGBUS");
 	uapi_fails_with(device, "s40b memory space off: read() fails",
 			pread(device->fd, &value, 8, (off_t)device->memory.info.offset), EIO);
+	uapi_fails_with(device, "s40e memory space off: write() fails",
+			pwrite(device->fd, &value, 8, (off_t)device->memory.info.offset), EIO);
+	closed = uapi_map(device, device->memory_index, 0, device->memory.info.size);
+	uapi_check(device, "s40f memory space off: mmap() works, touching it does not",
+		   closed && !uapi_load(closed, &value), closed ? "no SIGBUS" : "mmap failed");
 	uapi_config_write(device, 4, 2, command | 2u);
+	uapi_check(device, "s41o and a mapping made meanwhile works then",
+		   closed && uapi_load(closed, &value), "SIGBUS");
+	if (closed)
+		munmap((void *)closed, device->memory.info.size);
 	uapi_check(device, "s41 memory space on again: the old mapping works",
 		   uapi_load(map, &value) && value == 0x5a5a5a5a5a5a5a5aULL, "no");
 	/* One byte, and all of the standard header in one write: the register is found in both. */

@@ -113,12 +113,15 @@ void uapi_test_config(struct uapi_device *device);
 void uapi_test_reset(struct uapi_device *device);
 
 /* What the program does besides the statements; see uapi_stress.c. Exit status. */
+int uapi_disabled(struct uapi_device *device); /* uapi_info.c: the opt-out; nothing is discovered */
 int uapi_faults(struct uapi_device *device);
 int uapi_cycles(struct uapi_device *device, unsigned int count);
 int uapi_resets(struct uapi_device *device, unsigned int count);
 int uapi_hold(struct uapi_device *device);
 int uapi_scrub(struct uapi_device *device);
 int uapi_cache(struct uapi_device *device);
+/* uapi_allocations.c: what the kernel allocates for an information call; a kernel without KASAN. */
+int uapi_allocations(struct uapi_device *device);
 /* uapi_errors.c: PCIe errors; the device is below a root port and the kernel has aer_inject. */
 int uapi_errors(struct uapi_device *device);
 /* uapi_dma.c: the device's own memory in an IOMMU map. */

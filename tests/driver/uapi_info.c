@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statements 1 to 9 and 14 to 25: device info and component BAR info. */
+/* Statements 1 to 9, 13 to 21, 24 and 73: device info and BAR info. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -103,6 +105,25 @@ static void test_v3_fields(struct uapi_device *device, const struct chain_view *
 		   view_u64(view, view->cxl + 0x20));
 }
 
+/* The smallest structure, without cap_offset; and an answer that has nowhere to go. */
+static void test_small_info(struct uapi_device *device)
+{
+	uint32_t words[16];
+	int ret;
+
+	memset(words, 0xa5, sizeof(words));
+	words[0] = 16;
+	ret = ioctl(device->fd, VFIO_DEVICE_GET_INFO, words);
+	uapi_check(device, "s1b argsz 16 is served and not written beyond",
+		   ret == 0 && words[0] >= 24 + 32 && (words[1] & 0x282) == 0x282 &&
+			   words[2] == device->num_regions && words[3] == VFIO_PCI_NUM_IRQS &&
+			   words[4] == 0xa5a5a5a5,
+		   "returned %d, argsz %u flags %#x, behind it %#x", ret, words[0], words[1],
+		   words[4]);
+	uapi_fails_with(device, "s1c a bad address",
+			ioctl(device->fd, VFIO_DEVICE_GET_INFO, uapi_bad_address()), EFAULT);
+}
+
 void uapi_test_info(struct uapi_device *device)
 {
 	struct chain_view view = {0};
@@ -111,6 +132,8 @@ void uapi_test_info(struct uapi_device *device)
 	info->argsz = 15;
 	uapi_fails_with(device, "s1 argsz 15", ioctl(device->fd, VFIO_DEVICE_GET_INFO, info),
 			EINVAL);
+
+	test_small_info(device);
 
 	memset(&view, 0, sizeof(view));
 	info->argsz = 24;
@@ -188,6 +211,58 @@ static void test_areas(struct uapi_device *device)
 		   "clear");
 }
 
+/* For every region, not for the component BAR only. */
+static void test_short_region_info(struct uapi_device *device)
+{
+	uint32_t served = 0;
+
+	for (uint32_t index = 0; index < device->num_regions; index++) {
+		struct vfio_region_info info = {.argsz = 31, .index = index};
+
+		if (ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info) != -1 || errno != EINVAL)
+			served++;
+	}
+	uapi_check(device, "s14c argsz 31 of any region", served == 0, "%u of %u regions", served,
+		   device->num_regions);
+	uapi_fails_with(device, "s14d a bad address",
+			ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, uapi_bad_address()), EFAULT);
+}
+
+/* The length of a BAR as the PCI core has it; 0 if there is none. */
+static uint64_t resource_length(const struct uapi_device *device, uint32_t bar)
+{
+	uint64_t start = 0, end = 0;
+	char path[128], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", device->bdf);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	for (uint32_t i = 0; i <= bar && fgets(line, sizeof(line), file); i++)
+		if (sscanf(line, "%" SCNx64 " %" SCNx64, &start, &end) != 2)
+			start = end = 0;
+	fclose(file);
+	return end ? end - start + 1 : 0;
+}
+
+/* As vfio-pci describes it: all of it can be read, written and mapped. */
+static void test_other_bar(struct uapi_device *device, uint32_t bar)
+{
+	uint64_t length = resource_length(device, bar);
+	struct uapi_region other;
+
+	if (uapi_region_info(device, bar, &other)) {
+		uapi_check(device, "s24 another BAR", false, "BAR%u: %s", bar, strerror(errno));
+		return;
+	}
+	uapi_check(device, "s24 another BAR is as the PCI core has it, without windows",
+		   other.info.size == length && !other.sparse &&
+			   (other.info.flags & 7) == (length ? 7 : 0),
+		   "BAR%u: size %#llx of %#lx, flags %#x, %u areas", bar, other.info.size, length,
+		   other.info.flags, other.area_count);
+}
+
 void uapi_test_component_bar(struct uapi_device *device)
 {
 	const struct uapi_region *region = &device->component;
@@ -201,6 +276,7 @@ void uapi_test_component_bar(struct uapi_device *device)
 		   "block %#lx in %#lx", device->block, device->bar_size);
 	uapi_fails_with(device, "s14 argsz 31",
 			ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info), EINVAL);
+	test_short_region_info(device);
 	uapi_check(device, "s14b size, offset and access of the BAR",
 		   region->info.offset == (uint64_t)device->bar << 40 &&
 			   (region->info.flags & 3) == 3,
@@ -212,16 +288,38 @@ void uapi_test_component_bar(struct uapi_device *device)
 			   "flags %#x argsz %u", region->info.flags, region->needed);
 	else
 		test_areas(device);
-	for (uint32_t bar = 0; bar < 6; bar++) {
-		struct uapi_region other;
-
-		if (bar == device->bar || uapi_region_info(device, bar, &other) || !other.info.size)
-			continue;
-		uapi_check(device, "s24 another BAR has no windows", !other.sparse,
-			   "BAR%u has %u areas", bar, other.area_count);
-	}
+	for (uint32_t bar = 0; bar < 6; bar++)
+		if (bar != device->bar)
+			test_other_bar(device, bar);
 	info.argsz = 32;
 	info.index = device->num_regions;
 	uapi_fails_with(device, "s24b a region that does not exist",
 			ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &info), EINVAL);
+}
+
+/* Statement 13: with the opt-out there is nothing of CXL to see. */
+int uapi_disabled(struct uapi_device *device)
+{
+	struct chain_view view = {0};
+	struct vfio_device_info *info = (struct vfio_device_info *)view.bytes;
+	struct uapi_region region;
+
+	info->argsz = sizeof(view.bytes);
+	uapi_check(device, "s13 the opt-out: no CXL flag",
+		   ioctl(device->fd, VFIO_DEVICE_GET_INFO, info) == 0 &&
+			   !(info->flags & UAPI_CXL_FLAG),
+		   "flags %#x", info->flags);
+	view.total = sizeof(view.bytes);
+	if (info->flags & VFIO_DEVICE_FLAGS_CAPS)
+		view_walk(&view, info->cap_offset);
+	uapi_check(device, "s13a no capability 6", view.cxl_count == 0, "%u times", view.cxl_count);
+	uapi_check(device, "s13b no CXL regions", info->num_regions == 9, "%u regions",
+		   info->num_regions);
+	for (uint32_t bar = 0; bar < 6; bar++)
+		if (uapi_region_info(device, bar, &region) == 0 && region.info.size >= 0x10000)
+			uapi_check(device, "s13c no sparse windows",
+				   !region.sparse &&
+					   (region.info.flags & VFIO_REGION_INFO_FLAG_MMAP),
+				   "flags %#x", region.info.flags);
+	return 0;
 }

@@ -28,6 +28,12 @@ static void test_access(struct uapi_device *device)
 		uapi_check(device, "s46 8 bytes", got == 8, "%zd", got);
 	else
 		uapi_fails_with(device, "s46 8 bytes", got, EINVAL);
+	memset(bytes, 0xff, sizeof(bytes));
+	got = pwrite(device->fd, bytes, 8, (off_t)base);
+	if (device->layout == 3)
+		uapi_check(device, "s46b 8 bytes written", got == 8, "%zd", got);
+	else
+		uapi_fails_with(device, "s46b 8 bytes written", got, EINVAL);
 	uapi_fails_with(device, "s47 4 bytes at the end",
 			pread(device->fd, bytes, 4, (off_t)(base + size)), EINVAL);
 	got = pread(device->fd, bytes, 8, (off_t)(base + size - 4));
@@ -45,6 +51,8 @@ static bool find_hdm(struct uapi_device *device)
 {
 	uint64_t array = device->layout == 3 ? 0x1000 : 0;
 	uint32_t header = uapi_register(device, array);
+	uint32_t code = uapi_register(device, device->hdm) & 0xf;
+	uint64_t end = device->hdm + 0x10 + 0x20 * (code ? 2 * code : 1);
 
 	if (device->layout == 3)
 		uapi_check(device, "s49 the array is at 0x1000",
@@ -52,8 +60,10 @@ static bool find_hdm(struct uapi_device *device)
 	else
 		uapi_check(device, "s49 the array is at 0", (header & 0xffff) == 1, "%#x", header);
 	return uapi_check(device, "s50 the array leads to HDM decoders inside the region",
-			  device->hdm && device->hdm + 0x10 + 0x20 <= device->registers.info.size,
-			  "at %#lx", device->hdm);
+			  device->hdm && end <= device->registers.info.size &&
+				  (device->layout == 3 || end == device->registers.info.size),
+			  "from %#lx to %#lx of %#llx", device->hdm, end,
+			  device->registers.info.size);
 }
 
 static void expect_register(struct uapi_device *device, const char *statement, uint64_t at,
@@ -107,9 +117,14 @@ static void test_v2(struct uapi_device *device)
 			control | 0xf0ffa000u, control);
 	expect_register(device, "s57 LOCK is stored", 0x20, control | LOCK, control | LOCK);
 	expect_register(device, "s57b a locked base ignores writes", 0x10, 0x70000000, 0x10000000);
+	expect_register(device, "s57e a locked upper base too", 0x14, 0x7, 0x12345678);
+	expect_register(device, "s57f a locked size ignores writes", 0x18, 0x70000000,
+			(uint32_t)size);
+	expect_register(device, "s57g a locked upper size too", 0x1c, 0x7, (uint32_t)(size >> 32));
 	expect_register(device, "s57c a locked control ignores writes", 0x20, LOCK, control | LOCK);
 	expect_register(device, "s57d a write without LOCK clears LOCK only", 0x20, 0, control);
 	expect_register(device, "s59 DPA_SKIP is dropped", 0x24, 0xffffffff, 0);
+	expect_register(device, "s59c its upper half too", 0x28, 0xffffffff, 0);
 	expect_register(device, "s59b the reserved register is dropped", 0x2c, 0xffffffff, 0);
 }
 

@@ -139,6 +139,8 @@ int uapi_resets(struct uapi_device *device, unsigned int count)
 	printf("NOTE %s: %u resets, reset to usable %.2f ms on average, %.2f ms at most; %lu "
 	       "loads, %lu SIGBUS\n",
 	       device->prefix, count, sum / count, slowest, toucher.loads, toucher.gated);
+	printf("BENCH reset_to_usable_ms %.1f\nBENCH reset_to_usable_ms_slowest %.1f\n",
+	       sum / count, slowest);
 	munmap((void *)toucher.map, device->memory.info.size);
 	return 0;
 }

@@ -18,27 +18,6 @@
 
 #include "tests/driver/uapi_device.h"
 
-/* Statement 13: with the opt-out there is nothing of CXL to see. */
-static int test_disabled(struct uapi_device *device)
-{
-	struct vfio_device_info info = {.argsz = sizeof(info)};
-	struct uapi_region region;
-
-	uapi_check(device, "s13 the opt-out: no CXL flag",
-		   ioctl(device->fd, VFIO_DEVICE_GET_INFO, &info) == 0 &&
-			   !(info.flags & UAPI_CXL_FLAG),
-		   "flags %#x", info.flags);
-	uapi_check(device, "s13b no CXL regions", info.num_regions == 9, "%u regions",
-		   info.num_regions);
-	for (uint32_t bar = 0; bar < 6; bar++)
-		if (uapi_region_info(device, bar, &region) == 0 && region.info.size >= 0x10000)
-			uapi_check(device, "s13c no sparse windows",
-				   !region.sparse &&
-					   (region.info.flags & VFIO_REGION_INFO_FLAG_MMAP),
-				   "flags %#x", region.info.flags);
-	return 0;
-}
-
 /* Initiate CXL Reset (DVSEC Control2 bit 2) by the host, which forgets what firmware committed. 0
  * or -1. */
 static int lose_decoder(struct uapi_device *device)
@@ -111,7 +90,7 @@ static int run_statements(struct uapi_device *device)
 static int run(struct uapi_device *device, const char *what, unsigned int count)
 {
 	if (!strcmp(what, "disabled"))
-		return test_disabled(device);
+		return uapi_disabled(device);
 	if (uapi_discover(device))
 		return 1;
 	if (!strcmp(what, "statements"))
@@ -128,6 +107,8 @@ static int run(struct uapi_device *device, const char *what, unsigned int count)
 		return uapi_scrub(device);
 	if (!strcmp(what, "cache"))
 		return uapi_cache(device);
+	if (!strcmp(what, "allocations"))
+		return uapi_allocations(device);
 	if (!strcmp(what, "errors"))
 		return uapi_errors(device);
 	if (!strcmp(what, "dma"))

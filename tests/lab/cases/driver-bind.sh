@@ -8,6 +8,8 @@
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --cache-capable
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --config-lock
 # lab: accel-sim=--contract none --class memory --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
+# lab: accel-sim=--contract none --dpa 256M --broken block-outside
+# lab: accel-sim=--contract none --dpa 256M --broken hdm-count
 # lab: qemu=-device pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,x-speed=5
 # lab: accel-sim=bus=rp0 --contract none --dpa 256M --topology B --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
 # shellcheck shell=bash
@@ -16,7 +18,7 @@ source "$LAB/driver-lib.sh"
 
 driver_need_module
 mapfile -t devices < <(driver_devices)
-lab_equal "bind: six devices" 6 "${#devices[@]}"
+lab_equal "bind: eight devices" 8 "${#devices[@]}"
 
 # refused NAME BDF TEXT: not bound, and the log says TEXT once.
 refused() {
@@ -32,6 +34,8 @@ refused() {
 driver_load
 refused "nothing committed" "${devices[0]}" "firmware committed no memory in HDM decoder 0"
 refused "system RAM" "${devices[1]}" "is system RAM or in use by another driver"
+refused "a component block behind the end of its BAR" "${devices[5]}" "does not fit in BAR"
+refused "a decoder count that is reserved" "${devices[6]}" "no valid HDM decoder capability"
 
 # Two devices over one range: the second cannot be bound while the first is open, and cannot be opened when it is bound.
 lab_check "bind: a cache-capable device binds" driver_bind "${devices[2]}"
@@ -64,12 +68,12 @@ driver_bind "${devices[2]}"
 driver-uapi-test --device "${devices[2]}" --name bind-scrub --topology A --dpa 0x10000000 scrub
 
 # Behind a root port: hot reset.
-driver_bind "${devices[5]}"
-driver-uapi-test --device "${devices[5]}" --name bind-root-port --topology B --dpa 0x10000000 --summary statements | tee root-port.out
+driver_bind "${devices[7]}"
+driver-uapi-test --device "${devices[7]}" --name bind-root-port --topology B --dpa 0x10000000 --summary statements | tee root-port.out
 lab_check "bind: hot reset was tried" grep -q 's41n the mapping after the hot reset' root-port.out
 # And PCIe errors, which the port reports: recovered by the kernel and the driver while a user has the device.
 modprobe aer_inject
-driver-uapi-test --device "${devices[5]}" --name bind-errors --topology B --dpa 0x10000000 errors
+driver-uapi-test --device "${devices[7]}" --name bind-errors --topology B --dpa 0x10000000 errors
 lab_equal "bind: the kernel saw both errors recovered" 2 "$(dmesg | grep -c 'device recovery successful')"
 driver_unload
 driver_load layout=4

@@ -4,9 +4,9 @@
 # lab: memory=4G
 # lab: append=memmap=1G$0x40000000
 # lab: accel-sim=--topology A --contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000
-# lab: accel-sim=--topology B --contract none --dpa 256M --dpa-file @RAM@,offset=1280M --firmware-committed base=0x50000000
+# lab: accel-sim=--topology B --decoders 4 --contract none --dpa 256M --dpa-file @RAM@,offset=1280M --firmware-committed base=0x50000000
 # lab: accel-sim=--topology C --contract none --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
-# lab: accel-sim=--topology D --contract none --dpa 256M --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
+# lab: accel-sim=--topology D --decoders 10 --contract none --dpa 256M --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
 # shellcheck shell=bash
 source "$LAB/lib.sh"
 source "$LAB/driver-lib.sh"
@@ -23,6 +23,9 @@ for layout in 2 3; do
         driver-uapi-test --device "${devices[i]}" --layout "$layout" --topology "${topologies[i]}" --dpa 0x10000000 \
             --name "driver-v$layout-${topologies[i]}" --summary statements
     done
+    # (KASAN and kmemleak allocate by themselves.)
+    [[ -e /sys/kernel/debug/kmemleak ]] ||
+        driver-uapi-test --device "${devices[2]}" --layout "$layout" --topology C --dpa 0x10000000 --name "driver-v$layout-allocations" allocations
     lab_equal "driver: layout $layout leaves no claim" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
     driver_unload
 done

@@ -9,6 +9,8 @@
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --cache-capable
 # lab: accel-sim=--contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000 --config-lock
 # lab: accel-sim=--contract none --class memory --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
+# lab: accel-sim=--contract none --dpa 256M --broken block-outside
+# lab: accel-sim=--contract none --dpa 256M --broken hdm-count
 # lab: qemu=-device pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,x-speed=5
 # lab: accel-sim=bus=rp0 --contract none --dpa 256M --topology B --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
 # lab: append=memmap=1G$0x40000000

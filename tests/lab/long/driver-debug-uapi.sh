@@ -4,9 +4,9 @@
 # lab: timeout=900
 # lab: memory=4G
 # lab: accel-sim=--topology A --contract none --dpa 256M --dpa-file @RAM@,offset=1024M --firmware-committed base=0x40000000
-# lab: accel-sim=--topology B --contract none --dpa 256M --dpa-file @RAM@,offset=1280M --firmware-committed base=0x50000000
+# lab: accel-sim=--topology B --decoders 4 --contract none --dpa 256M --dpa-file @RAM@,offset=1280M --firmware-committed base=0x50000000
 # lab: accel-sim=--topology C --contract none --dpa 256M --dpa-file @RAM@,offset=1536M --firmware-committed base=0x60000000
-# lab: accel-sim=--topology D --contract none --dpa 256M --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
+# lab: accel-sim=--topology D --decoders 10 --contract none --dpa 256M --dpa-file @RAM@,offset=1792M --firmware-committed base=0x70000000
 # lab: append=memmap=1G$0x40000000
 # lab: append=kmemleak=on
 # shellcheck shell=bash disable=SC2034
