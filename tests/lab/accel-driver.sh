@@ -10,13 +10,6 @@ mapfile -t accelerators < <(driver_devices)
 lab_equal "$prefix-two-accelerators" 2 "${#accelerators[@]}"
 both=(--device "path=${accelerators[0]},id=gpu0" --device "path=${accelerators[1]},id=gpu1")
 
-# way_of PID: what a running cxvm has open of its devices.
-way_of() {
-    local files
-    files=$(readlink "/proc/$1/fd"/* 2>/dev/null)
-    if grep -q '^/dev/iommu$' <<<"$files"; then echo vfio-cdev; else echo vfio-group; fi
-}
-
 # accelerators_bind PARAMETER...: the module with these parameters, and both devices
 accelerators_bind() {
     local device
@@ -54,9 +47,4 @@ cxvm.test=accel-job,jobs=50,expect=2,irq=uio" "${both[@]}"
     lab_note "v$layout: $(grep -a '^accel-reset:' "$prefix-reset-v$layout.console" | tr -d '\r' | tr '\n' ' ')"
     ((layout == 3)) || accelerators_unbind
 done
-vm_command cloud-6.12 pvh 1 256M "cxvm.modules=off cxvm.end=wait" "${both[@]}"
-vm_start "$prefix-way" "${vm_argv[@]}"
-vm_wait_text "$prefix-way" '^INIT-END' 60
-lab_equal "$prefix-way" "$way" "$(way_of "${vm_pid[$prefix-way]}")"
-vm_kill "$prefix-way"
-vm_wait_exit "$prefix-way" 20
+vm_way_case "$prefix-way" "$way" "${both[@]}"

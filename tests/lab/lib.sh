@@ -225,3 +225,18 @@ vm_case() {
     if [[ -z $why ]]; then lab_pass "$name"; else lab_fail "$name" "$why"; fi
     [[ -z $why ]]
 }
+
+# vm_way_case NAME WAY ARG...: a guest that only waits; passes when cxvm has its kernel VFIO devices open by WAY (vfio-group, vfio-cdev).
+vm_way_case() {
+    local name=$1 expected=$2 way=none files
+    shift 2
+    vm_command cloud-6.12 pvh 1 256M "cxvm.modules=off cxvm.end=wait" "$@"
+    vm_start "$name" "${vm_argv[@]}"
+    vm_wait_text "$name" '^INIT-END' 60
+    files=$(readlink "/proc/${vm_pid[$name]}/fd"/* 2>/dev/null)
+    if grep -q '^/dev/iommu$' <<<"$files"; then way=vfio-cdev
+    elif grep -q '^/dev/vfio/vfio$' <<<"$files"; then way=vfio-group; fi
+    lab_equal "$name" "$expected" "$way"
+    vm_kill "$name"
+    vm_wait_exit "$name" 20
+}

@@ -11,7 +11,8 @@
 # lab: qemu=-device pcie-root-port,id=rp1,bus=pcie.0,chassis=1,slot=1 -netdev hubport,id=n3,hubid=0 -device e1000e,netdev=n3,bus=rp1,addr=0.0,multifunction=on,mac=52:54:00:00:00:13 -device e1000e,bus=rp1,addr=0.1,mac=52:54:00:00:00:14
 # shellcheck shell=bash
 source "$LAB/lib.sh"
-lab_need_cxvm passthrough-plain
+prefix=${prefix:-plain} way=${way:-vfio-group} # what cxvm must take; passthrough-plain-cdev.sh sets them too
+lab_need_cxvm "$prefix"
 modprobe -a vfio_pci vfio_iommu_type1 virtio_net
 disk_bytes=1073741824
 net_bytes=67108864
@@ -32,38 +33,48 @@ for interface in /sys/class/net/*; do
 done
 ip addr add $host/24 dev "$near"
 ip link set "$near" up
-lab_check plain-bind cxvm host bind "$nvme" "$vblk" "$e1000e" "$igb" "$pair.0" "$pair.1"
+lab_check "$prefix-bind" cxvm host bind "$nvme" "$vblk" "$e1000e" "$igb" "$pair.0" "$pair.1"
 cxvm host list
+
+vm_way_case "$prefix-way" "$way" --device "path=$nvme,id=dev0"
 
 # disk NAME DEVICE NODE IRQ KIND BYTES APPEND
 disk() {
-    vm_case "plain-$1" 300 0 amd64-7 pvh 2 512M \
+    vm_case "$prefix-$1" 300 0 amd64-7 pvh 2 512M \
         "$7 cxvm.test=disk-write,$3,$6,4 cxvm.test=disk-read,$3,$6,4 cxvm.test=irq-kind,$4,$5" --device "path=$2,id=dev0"
-    lab_note "$1: $(grep -a '^labtool: disk' "plain-$1.console" | tr -d '\r' | tr '\n' ' ')"
+    lab_note "$1: $(grep -a '^labtool: disk' "$prefix-$1.console" | tr -d '\r' | tr '\n' ' ')"
 }
 disk nvme-msix "$nvme" /dev/nvme0n1 nvme PCI-MSIX "$disk_bytes" ""
 disk nvme-intx "$nvme" /dev/nvme0n1 nvme IO-APIC $few pci=nomsi
 disk virtio-msix "$vblk" /dev/vda virtio PCI-MSIX "$disk_bytes" ""
 disk virtio-intx "$vblk" /dev/vda virtio IO-APIC $few pci=nomsi
 
-# net NAME DEVICE KIND BYTES APPEND TEST...: data from the host to the guest and back, with the checksum of both ends.
-net() {
-    local tag=plain-$1 device=$2 kind=$3 bytes=$4 receiver
-    vm_command amd64-7 pvh 2 512M "cxvm.ip=$guest/24 $5 cxvm.test=net-link,eth0 cxvm.test=tcp-receive,5002 \
-cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "path=$device,id=dev0"
+# transfer TAG BYTES: a guest whose command is in vm_argv; data to it and back.
+transfer() {
+    local tag=$1 receiver
+    vm_watch on
     vm_start "$tag" "${vm_argv[@]}"
     : >"$tag.sent"
+    : >"$tag.received"
     if vm_wait_text "$tag" 'tcp-receive listening' 120; then
         labtool tcp-receive 5001 >"$tag.received" &
         receiver=$!
-        labtool tcp-send $guest 5002 "$bytes" | tee "$tag.sent"
+        labtool tcp-send $guest 5002 "$2" | tee "$tag.sent"
         vm_wait_exit "$tag" 300
         kill $receiver 2>/dev/null
         wait $receiver
     else
         vm_wait_exit "$tag" 5
-        : >"$tag.received"
     fi
+    vm_watch off
+}
+# net NAME DEVICE KIND BYTES APPEND: data from the host to the guest and back, with the checksum of both ends.
+net() {
+    local tag=$prefix-$1 device=$2 kind=$3 bytes=$4
+    vm_command amd64-7 pvh 2 512M "cxvm.ip=$guest/24 $5 cxvm.test=net-link,eth0 cxvm.test=tcp-receive,5002 \
+cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "path=$device,id=dev0"
+    transfer "$tag" "$bytes"
+    [[ ${vm_status[$tag]} == 0 ]] || ! vm_emulator_fault "$tag" || transfer "$tag" "$bytes"
     lab_equal "$tag-status" 0 "${vm_status[$tag]}"
     lab_equal "$tag-to-guest" "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' "$tag.sent")" \
         "$(tr -d '\r' <"$tag.console" | sed -n "s/^labtool: tcp-receive ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
@@ -81,18 +92,18 @@ net igb-msix "$igb" PCI-MSIX "$net_bytes" ""
 
 # Two devices of one guest at once.
 labtool tcp-receive 5001 >both.received &
-vm_case plain-both 300 0 amd64-7 pvh 2 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 \
+vm_case "$prefix-both" 300 0 amd64-7 pvh 2 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 \
 cxvm.test=parallel,disk-write,/dev/nvme0n1,$((4 * few)),6,+,tcp-send,$host,5001,$little cxvm.test=disk-read,/dev/nvme0n1,$((4 * few)),6" \
     --device "path=$nvme,id=disk0" --device "path=$e1000e,id=net0"
 wait
-lab_check plain-both-received grep -q "ok bytes=$little " both.received
+lab_check "$prefix-both-received" grep -q "ok bytes=$little " both.received
 
 # Resets while data moves.
-vm_case plain-reset 240 0 amd64-7 pvh 2 512M "cxvm.test=pci-reset,nvme,5,disk-write,/dev/nvme0n1,$few,8 \
+vm_case "$prefix-reset" 240 0 amd64-7 pvh 2 512M "cxvm.test=pci-reset,nvme,5,disk-write,/dev/nvme0n1,$few,8 \
 cxvm.test=disk-read,/dev/nvme0n1,$few,8" --device "path=$nvme,id=disk0"
-lab_note "$(grep -a '^pci-reset' plain-reset.console | tr -d '\r')"
+lab_note "$(grep -a '^pci-reset' "$prefix-reset.console" | tr -d '\r')"
 # A function that is reset by power management only, and must work afterwards.
 lab_note "reset methods of $pair.0: $(cat "/sys/bus/pci/devices/$pair.0/reset_method" 2>/dev/null)"
-vm_case plain-reset-network 120 0 amd64-7 pvh 1 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host \
+vm_case "$prefix-reset-network" 120 0 amd64-7 pvh 1 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host \
 cxvm.test=pci-reset,e1000e,3,memory,16777216 cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host" --device "path=$pair.0,id=net0"
-lab_equal plain-resets-failed 0 "$(cat plain-reset.log plain-reset-network.log | grep -c 'reset failed')"
+lab_equal "$prefix-resets-failed" 0 "$(cat "$prefix-reset.log" "$prefix-reset-network.log" | grep -c 'reset failed')"
