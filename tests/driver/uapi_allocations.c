@@ -97,7 +97,8 @@ static uint64_t allocations(struct uapi_device *device, const int *counters, inf
 
 int uapi_allocations(struct uapi_device *device)
 {
-	uint64_t info, region, page, chain = device->component.sparse + device->component.msix_mappable;
+	uint64_t info, region, page,
+		chain = device->component.sparse + device->component.msix_mappable;
 	int counters[EVENT_COUNT];
 
 	if (access(EVENTS, F_OK) && mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL))

@@ -15,7 +15,7 @@ prefix=${prefix:-plain} way=${way:-vfio-group} # what cxvm must take; passthroug
 lab_need_cxvm "$prefix"
 modprobe -a vfio_pci vfio_iommu_type1 virtio_net
 disk_bytes=1073741824
-net_bytes=67108864
+net_bytes=536870912 # each way
 few=67108864 little=16777216
 host=192.168.88.1 guest=192.168.88.2
 

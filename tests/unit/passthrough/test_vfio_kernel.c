@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -703,9 +704,13 @@ static void open_with_loop(void)
 
 Test(vfio_kernel, an_error_of_the_device_is_told_once)
 {
+	struct pollfd again = {.events = POLLIN};
+
 	open_with_loop();
 	signal_eventfd(VFIO_PCI_ERR_IRQ_INDEX);
 	cr_expect_eq(losses, 1u);
+	again.fd = fake.eventfds[VFIO_PCI_ERR_IRQ_INDEX];
+	cr_expect_eq(poll(&again, 1, 0), 0, "the loop would spin on it");
 	cr_expect_eq(transport->ops->reset(transport), -ENODEV);
 	transport->ops->close(transport);
 	event_loop_destroy(loop);
