@@ -177,8 +177,11 @@ struct pci_device *passthrough_pci_device(struct passthrough_device *device);
 /*
  * passthrough_handle_fault() - KVM_RUN returned EFAULT. @gpa: where, or PASSTHROUGH_GPA_UNKNOWN.
  * When the memory behind one of the device's windows is really gone, the device becomes lost, its
- * windows disappear (the guest reads all-ones) and the vCPU may run again. Any thread. Returns 0
- * (handled, run again) or -ENOENT (not this device).
+ * windows disappear (the guest reads all-ones) and the vCPU may run again. Kernel VFIO may also
+ * refuse for a while (memory decoding off, a reset): 0 is returned after 1 ms so that the vCPU
+ * tries again, during a reset of the guest's as long as it takes, else for 500 ms; then the windows
+ * disappear until the guest enables memory decoding again. Any thread. Returns 0 (handled, run
+ * again) or -ENOENT (not this device).
  */
 #define PASSTHROUGH_GPA_UNKNOWN UINT64_MAX
 int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa);

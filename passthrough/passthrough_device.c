@@ -112,6 +112,7 @@ int passthrough_reset_transport(struct passthrough_device *device)
 
 	if (passthrough_is_lost(device))
 		return -ENODEV;
+	__atomic_store_n(&device->resetting, true, __ATOMIC_RELEASE);
 	/* VFIO answers EAGAIN, at once, while a page fault holds the device's memory lock. */
 	for (unsigned int i = 0; i < 20 && result == -EAGAIN; i++) {
 		if (passthrough_now() - start >= RESET_RETRY_NS)
@@ -120,6 +121,7 @@ int passthrough_reset_transport(struct passthrough_device *device)
 			nanosleep(&pause, NULL);
 		result = device->transport->ops->reset(device->transport);
 	}
+	__atomic_store_n(&device->resetting, false, __ATOMIC_RELEASE);
 	passthrough_count(device->counters.resets);
 	if (result) {
 		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "passthrough/passthrough_internal.h"
+
+/* How long the vCPUs try again what the host refuses, and what ends a series of such tries. */
+#define FAULT_PATIENCE_NS   (500u * 1000 * 1000)
+#define FAULT_SERIES_GAP_NS (100u * 1000 * 1000)
 
 bool passthrough_is_lost(const struct passthrough_device *device)
 {
@@ -89,28 +94,31 @@ void passthrough_requested(void *opaque)
 		device->environment.returned(device->environment.opaque, device);
 }
 
-/* Under device->lock: is there a window at @gpa (PASSTHROUGH_GPA_UNKNOWN: anywhere)? */
-static bool fault_in_window(const struct passthrough_device *device, uint64_t gpa)
+static bool fault_within(uint64_t gpa, uint64_t base, uint64_t size)
 {
-	bool anywhere = gpa == PASSTHROUGH_GPA_UNKNOWN;
+	return gpa == PASSTHROUGH_GPA_UNKNOWN || (gpa >= base && gpa - base < size);
+}
 
+/*
+ * Under device->lock: is there a window at @gpa (PASSTHROUGH_GPA_UNKNOWN: anywhere)? @gone: or was
+ * there one, or may there have been.
+ */
+static bool fault_in_window(const struct passthrough_device *device, uint64_t gpa, bool gone)
+{
 	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
 		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
 			const struct passthrough_part *part = &device->bars[i].parts[j];
 
-			if (part->window_mapped &&
-			    (anywhere ||
-			     (gpa >= part->gpa && gpa - part->gpa < part->segment.size)))
+			if ((part->window_mapped || gone) &&
+			    fault_within(gpa, part->gpa, part->segment.size))
 				return true;
 		}
 	}
-	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
-		const struct passthrough_dpa *dpa = &device->dpa[i];
-
-		if (dpa->mapped && (anywhere || (gpa >= dpa->gpa && gpa - dpa->gpa < dpa->size)))
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++)
+		if (device->dpa[i].mapped &&
+		    fault_within(gpa, device->dpa[i].gpa, device->dpa[i].size))
 			return true;
-	}
-	return false;
+	return gone && fault_within(gpa, device->window_base, device->window_size);
 }
 
 /* Under device->lock: whether some mapping has lost the file behind it. */
@@ -130,31 +138,55 @@ static bool fault_any_broken(const struct passthrough_device *device)
 	return false;
 }
 
+/*
+ * Under device->lock: whether the host's refusal may be over in a moment. Resets close the memory
+ * for a while, and after a CXL reset, or one that somebody else asked for, the guest has no reason
+ * to enable decoding once more: what is taken away for it would be gone for good.
+ */
+static bool fault_may_pass(struct passthrough_device *device)
+{
+	uint64_t now = passthrough_now();
+
+	if (now - device->fault_last > FAULT_SERIES_GAP_NS)
+		device->fault_since = now;
+	device->fault_last = now;
+	return __atomic_load_n(&device->resetting, __ATOMIC_ACQUIRE) ||
+	       now - device->fault_since < FAULT_PATIENCE_NS;
+}
+
 int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 {
+	const struct timespec pause = {.tv_nsec = 1000 * 1000};
 	bool gated = device->transport->ops->gates_memory;
-	bool ours;
+	bool ours, again;
 
 	pthread_mutex_lock(&device->lock);
-	ours = fault_in_window(device, gpa);
+	ours = fault_in_window(device, gpa, false);
 	if (ours && gpa == PASSTHROUGH_GPA_UNKNOWN && !gated)
 		ours = fault_any_broken(device);
-	if (ours) {
+	if (ours)
+		again = gated && fault_may_pass(device);
+	else
+		/* Another vCPU may have taken the window away since: it is no fault next time. */
+		again = (gated || passthrough_is_lost(device) || gpa != PASSTHROUGH_GPA_UNKNOWN) &&
+			fault_in_window(device, gpa, true) && fault_may_pass(device);
+	if (ours && !again) {
 		passthrough_remove_windows(device);
 		passthrough_remove_dpa(device);
 		device->windows_withdrawn = true;
 	}
 	pthread_mutex_unlock(&device->lock);
+	if (again) {
+		nanosleep(&pause, NULL);
+		return 0;
+	}
 	if (!ours)
 		return -ENOENT;
 	if (!gated) {
 		passthrough_lost(device, "the memory behind one of its windows is gone");
 		return 0;
 	}
-	/*
-	 * The kernel refuses accesses while memory decoding is off or a reset is going on; a guest
-	 * can do that whenever it likes. It reads all-ones until it enables decoding again.
-	 */
+	/* Decoding is off, or a reset does not end: all-ones until the guest enables it again. */
 	log_limited(
 		device->environment.logger, &device->limit, CXVM_LOG_WARNING, device->id,
 		"the guest touched it (guest address %#llx) while the host does not let it; its "

@@ -701,12 +701,11 @@ Test(passthrough, vanished_memory)
 	machine_down();
 }
 
-/* Kernel VFIO refuses accesses while decoding is off: the guest's fault, and it recovers from it.
- */
-Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
-{
-	struct vfio_transport_ops gated;
+static struct vfio_transport_ops gated;
 
+/* Kernel VFIO's way: accesses are refused while decoding is off or a reset goes on. */
+static void up_gated(void)
+{
 	fake_init(&fake);
 	gated = *fake.transport.ops;
 	gated.gates_memory = true;
@@ -714,7 +713,23 @@ Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
 	up();
 	place_bars();
 	cr_expect_eq(windows().count, 3u);
-	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+}
+
+/* The vCPU tries again and again, as after any fault that was handled. */
+static unsigned int fault_until_withdrawn(void)
+{
+	unsigned int faults = 0;
+
+	while (windows().count && faults++ < 100000u)
+		cr_assert_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	return faults;
+}
+
+/* What the host refuses for good goes away, and comes back when the guest decodes again. */
+Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
+{
+	up_gated();
+	cr_expect_gt(fault_until_withdrawn(), 1u);
 	cr_expect_not(passthrough_is_lost(device));
 	cr_expect_eq(windows().count, 0u);
 	cr_expect_eq(fake.dma_count, 1u, "RAM stays");
@@ -727,6 +742,70 @@ Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
 	cr_expect_eq(fake.dma_count, 4u);
 	machine_down();
 	cr_expect_eq(fake.dma_count, 0u);
+}
+
+/* Somebody else's reset (sysfs, another function's hot reset) is over in a moment. */
+Test(passthrough, a_short_refusal_takes_nothing_away)
+{
+	up_gated();
+	for (unsigned int i = 0; i < 20; i++)
+		cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
+	cr_expect_eq(windows().count, 3u);
+	cr_expect_not(passthrough_is_lost(device));
+	machine_down();
+}
+
+static unsigned int faults_in_reset;
+
+/* A vCPU that touches device memory all through a reset longer than any patience. */
+static int reset_under_faults(struct vfio_transport *transport)
+{
+	uint64_t end = passthrough_now() + 700u * 1000 * 1000;
+
+	(void)transport;
+	while (passthrough_now() < end) {
+		cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
+		faults_in_reset++;
+	}
+	return 0;
+}
+
+/*
+ * A CXL reset leaves BARs and Command as they are: nothing would bring the windows back after it.
+ */
+Test(passthrough, a_guest_may_touch_memory_during_its_own_reset)
+{
+	up_gated();
+	gated.reset = reset_under_faults;
+	config_write(0x110, 4, 2);
+	cr_expect_gt(faults_in_reset, 0u);
+	cr_expect_eq(windows().count, 3u);
+	cr_expect_eq(windows().dpa, 1u);
+	machine_down();
+}
+
+/* One vCPU meets the refusal while another takes the window away. */
+Test(passthrough, a_fault_may_outlive_its_window)
+{
+	up_gated();
+	passthrough_remove_dpa(device);
+	cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	cr_expect_eq(passthrough_handle_fault(device, 0x1000), -ENOENT);
+	cr_expect_eq(windows().registers, 2u);
+	machine_down();
+
+	/* Two vCPUs touch the memory of a server that is gone. */
+	fake_init(&fake);
+	up();
+	place_bars();
+	fake.broken_mapping = true;
+	cr_expect_eq(passthrough_handle_fault(device, WINDOW), 0);
+	cr_expect(passthrough_is_lost(device));
+	cr_expect_eq(passthrough_handle_fault(device, WINDOW), 0);
+	cr_expect_eq(passthrough_handle_fault(device, BAR2 + 0x100), 0);
+	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	machine_down();
 }
 
 static unsigned int released;
