@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "passthrough/vfio_kernel_internal.h"
@@ -34,11 +32,9 @@ int vfio_kernel_set_irqs(struct vfio_transport *transport, uint32_t index, uint3
 static void kernel_error(void *opaque, uint32_t epoll_events)
 {
 	struct vfio_kernel *kernel = opaque;
-	uint64_t count;
 
 	(void)epoll_events;
-	/* Drained, so that one error is one message. */
-	if (read(kernel->error.fd, &count, sizeof(count)) < 0 || kernel->lost)
+	if (!vfio_event_drain(&kernel->error) || kernel->lost)
 		return;
 	kernel->lost = true;
 	if (kernel->options.events.lost)
@@ -49,10 +45,9 @@ static void kernel_error(void *opaque, uint32_t epoll_events)
 static void kernel_request(void *opaque, uint32_t epoll_events)
 {
 	struct vfio_kernel *kernel = opaque;
-	uint64_t count;
 
 	(void)epoll_events;
-	if (read(kernel->request.fd, &count, sizeof(count)) < 0)
+	if (!vfio_event_drain(&kernel->request))
 		return;
 	log_limited(kernel->options.logger, &kernel->limit, CXVM_LOG_WARNING, kernel->name,
 		    "the host wants the device back");
@@ -60,7 +55,7 @@ static void kernel_request(void *opaque, uint32_t epoll_events)
 		kernel->options.events.requested(kernel->options.events.opaque);
 }
 
-static void watch_one(struct vfio_kernel *kernel, struct vfio_kernel_eventfd *event, uint32_t index,
+static void watch_one(struct vfio_kernel *kernel, struct vfio_event *event, uint32_t index,
 		      event_callback callback)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
@@ -69,19 +64,11 @@ static void watch_one(struct vfio_kernel *kernel, struct vfio_kernel_eventfd *ev
 	    vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0 ||
 	    !info.count)
 		return;
-	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event->fd < 0)
-		return;
-	if (event_loop_add(kernel->options.loop, event->fd, EPOLLIN, callback, kernel,
-			   &event->source) ||
+	if (!vfio_event_open(event, kernel->options.loop, callback, kernel) &&
 	    vfio_kernel_set_irqs(&kernel->transport, index,
 				 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1,
-				 &event->fd)) {
-		event_source_remove(event->source);
-		close(event->fd);
-		event->source = NULL;
-		event->fd = -1;
-	}
+				 &event->fd))
+		vfio_event_close(event);
 }
 
 void vfio_kernel_watch(struct vfio_kernel *kernel)
@@ -115,12 +102,8 @@ void vfio_kernel_release(struct vfio_transport *transport)
 
 void vfio_kernel_unwatch(struct vfio_kernel *kernel)
 {
-	event_source_remove(kernel->error.source);
-	event_source_remove(kernel->request.source);
-	if (kernel->error.fd >= 0)
-		close(kernel->error.fd);
-	if (kernel->request.fd >= 0)
-		close(kernel->request.fd);
+	vfio_event_close(&kernel->error);
+	vfio_event_close(&kernel->request);
 }
 
 /*

@@ -2,6 +2,7 @@
 #ifndef PASSTHROUGH_VFIO_KERNEL_INTERNAL_H
 #define PASSTHROUGH_VFIO_KERNEL_INTERNAL_H
 
+#include "passthrough/vfio_event.h"
 #include "passthrough/vfio_info.h"
 #include "passthrough/vfio_kernel.h"
 
@@ -12,11 +13,6 @@ struct vfio_kernel_region {
 	uint32_t flags;
 	uint64_t size;
 	uint64_t offset;
-};
-
-struct vfio_kernel_eventfd {
-	int fd;
-	struct event_source *source;
 };
 
 struct vfio_kernel {
@@ -42,8 +38,8 @@ struct vfio_kernel {
 	uint32_t device_flags;
 	uint32_t num_irqs;
 	struct vfio_kernel_region regions[VFIO_INFO_MAX_REGIONS];
-	struct vfio_kernel_eventfd error;
-	struct vfio_kernel_eventfd request;
+	struct vfio_event error;
+	struct vfio_event request;
 };
 
 int vfio_kernel_ioctl(struct vfio_kernel *kernel, int fd, unsigned long request, void *argument);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/vfio.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "passthrough/vfio_user_internal.h"
 
@@ -11,20 +9,12 @@
  * went down, for example) and the server's wish to have the device back. As with kernel VFIO.
  */
 
-/* Drained, so that one signal is one message. */
-static bool events_drain(const struct vfio_user_event *event)
-{
-	uint64_t count;
-
-	return read(event->fd, &count, sizeof(count)) == sizeof(count);
-}
-
 static void events_error(void *opaque, uint32_t epoll_events)
 {
 	struct vfio_user_client *client = opaque;
 
 	(void)epoll_events;
-	if (events_drain(&client->error))
+	if (vfio_event_drain(&client->error))
 		vfio_user_channel_fail(&client->channel,
 				       "the server reported an uncorrectable error of it");
 }
@@ -34,7 +24,7 @@ static void events_request(void *opaque, uint32_t epoll_events)
 	struct vfio_user_client *client = opaque;
 
 	(void)epoll_events;
-	if (!events_drain(&client->request) || vfio_user_channel_is_lost(&client->channel))
+	if (!vfio_event_drain(&client->request) || vfio_user_channel_is_lost(&client->channel))
 		return;
 	log_limited(client->options.logger, &client->limit, CXVM_LOG_WARNING, client->name,
 		    "the server wants the device back");
@@ -45,20 +35,11 @@ static void events_request(void *opaque, uint32_t epoll_events)
 		client->options.events.requested(client->options.events.opaque);
 }
 
-static void events_unwatch_one(struct vfio_user_event *event)
-{
-	event_source_remove(event->source);
-	event->source = NULL;
-	if (event->fd >= 0)
-		close(event->fd);
-	event->fd = -1;
-}
-
 /*
  * Best effort, and without waiting for an answer: a server without these interrupts is a device
  * that never fails by itself.
  */
-static void events_watch_one(struct vfio_user_client *client, struct vfio_user_event *event,
+static void events_watch_one(struct vfio_user_client *client, struct vfio_event *event,
 			     uint32_t index, event_callback callback)
 {
 	struct vfio_user_irq_set set = {
@@ -79,11 +60,9 @@ static void events_watch_one(struct vfio_user_client *client, struct vfio_user_e
 	if (index >= client->irq_count || !client->irqs[index].count ||
 	    !(client->irqs[index].flags & VFIO_IRQ_INFO_EVENTFD))
 		return;
-	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event->fd >= 0 && (event_loop_add(client->options.loop, event->fd, EPOLLIN, callback,
-					      client, &event->source) ||
-			       vfio_user_simple_call(client, &call)))
-		events_unwatch_one(event);
+	if (!vfio_event_open(event, client->options.loop, callback, client) &&
+	    vfio_user_simple_call(client, &call))
+		vfio_event_close(event);
 }
 
 void vfio_user_watch(struct vfio_user_client *client)
@@ -96,6 +75,6 @@ void vfio_user_watch(struct vfio_user_client *client)
 
 void vfio_user_unwatch(struct vfio_user_client *client)
 {
-	events_unwatch_one(&client->error);
-	events_unwatch_one(&client->request);
+	vfio_event_close(&client->error);
+	vfio_event_close(&client->request);
 }

@@ -7,6 +7,7 @@
 #include "passthrough/vfio_info.h"
 #include "passthrough/vfio_transport.h"
 #include "passthrough/vfio_user_channel.h"
+#include "passthrough/vfio_event.h"
 #include "passthrough/vfio_user_negotiate.h"
 
 /* What the files of the vfio-user client share. */
@@ -18,12 +19,6 @@ struct vfio_user_region {
 	uint8_t *info; /* struct vfio_region_info and its chain; NULL: the server refused */
 	uint32_t length;
 	int fd; /* for mmap, -1: none */
-};
-
-/* An interrupt that the VMM takes itself. */
-struct vfio_user_event {
-	int fd; /* eventfd, -1: none */
-	struct event_source *source;
 };
 
 struct vfio_user_client {
@@ -40,8 +35,8 @@ struct vfio_user_client {
 	struct vfio_user_region regions[VFIO_INFO_MAX_REGIONS];
 	uint32_t irq_count;
 	struct vfio_user_irq_info irqs[VFIO_USER_MAX_IRQS];
-	struct vfio_user_event error;
-	struct vfio_user_event request;
+	struct vfio_event error;
+	struct vfio_event request;
 };
 
 int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call *call);

@@ -25,7 +25,6 @@ run() { # run VMM: prints what the guest measured
     vm_wait_exit "blk-$1" 90
     grep -a '^blkbench ' "blk-$1.console" | tr -d '\r'
 }
-median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 
 for ((round = 1; round <= rounds; round++)); do
     for vmm in cxvm qemu; do
@@ -42,6 +41,6 @@ for mode in rand seq; do
         lab_fail "bench-blk-$mode" "nothing was measured"
         continue
     fi
-    echo "BENCH blk_${mode}_vs_qemu $(awk -v a="$(median <"cxvm.$mode")" -v b="$(median <"qemu.$mode")" 'BEGIN { printf "%.3f", a / b }')"
+    echo "BENCH blk_${mode}_vs_qemu $(awk -v a="$(lab_median <"cxvm.$mode")" -v b="$(lab_median <"qemu.$mode")" 'BEGIN { printf "%.3f", a / b }')"
     lab_pass "bench-blk-$mode"
 done

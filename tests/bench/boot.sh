@@ -46,7 +46,6 @@ one() {
     exec 3<&-
     wait $pid 2>/dev/null
 }
-median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 
 vmms=(cxvm microvm q35)
 for ((round = 1; round <= rounds; round++)); do
@@ -68,12 +67,12 @@ for vmm in "${vmms[@]}"; do
         lab_fail "bench-boot-$vmm" "only $count of $rounds boots reached init"
         exit 0
     fi
-    lab_note "median boot $vmm: $(median <"$vmm.us") us of $count"
+    lab_note "median boot $vmm: $(lab_median <"$vmm.us") us of $count"
 done
-ours=$(median <cxvm.us)
-echo "BENCH boot_vs_qemu_microvm $(awk -v a="$ours" -v b="$(median <microvm.us)" 'BEGIN { printf "%.3f", a / b }')"
-echo "BENCH boot_vs_qemu_q35 $(awk -v a="$ours" -v b="$(median <q35.us)" 'BEGIN { printf "%.3f", a / b }')"
+ours=$(lab_median <cxvm.us)
+echo "BENCH boot_vs_qemu_microvm $(awk -v a="$ours" -v b="$(lab_median <microvm.us)" 'BEGIN { printf "%.3f", a / b }')"
+echo "BENCH boot_vs_qemu_q35 $(awk -v a="$ours" -v b="$(lab_median <q35.us)" 'BEGIN { printf "%.3f", a / b }')"
 echo "BENCH boot_us $ours"
-echo "BENCH private_memory_kib $(median <cxvm.kib)"
-echo "BENCH private_memory_kib_qemu_microvm $(median <microvm.kib)"
+echo "BENCH private_memory_kib $(lab_median <cxvm.kib)"
+echo "BENCH private_memory_kib_qemu_microvm $(lab_median <microvm.kib)"
 lab_pass bench-boot

@@ -16,7 +16,6 @@ driver_load
 accelerator=$(driver_devices)
 nvme=$(lspci -Dn | awk '$2 == "0108:" { print $1; exit }')
 cxvm host bind "$accelerator" "$nvme" || { lab_fail bench-passthrough "cannot bind"; exit 0; }
-median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
 
 for what in faults allocations "resets 20"; do
@@ -35,7 +34,7 @@ for kind in 4k thp hugetlb; do
     done
     if [[ -s map.$kind ]]; then
         lab_note "raw dma map $kind (ns per GiB): $(tr '\n' ' ' <"map.$kind")"
-        echo "BENCH dma_map_ms_per_gib_$kind $(median <"map.$kind" | awk '{ printf "%.1f", $1 / 1e6 }')"
+        echo "BENCH dma_map_ms_per_gib_$kind $(lab_median <"map.$kind" | awk '{ printf "%.1f", $1 / 1e6 }')"
     else
         lab_fail "bench-dma-map-$kind" "$(tail -n 1 "map.$kind.log")"
     fi
@@ -81,7 +80,7 @@ for ((round = 1; round <= rounds; round++)); do
     done
 done
 if [[ -s cxvm.us && -s q35.us ]]; then
-    ours=$(median <cxvm.us) theirs=$(median <q35.us)
+    ours=$(lab_median <cxvm.us) theirs=$(lab_median <q35.us)
     lab_note "median passthrough boot: cxvm $ours us, q35 $theirs us"
     echo "BENCH passthrough_boot_us $ours"
     echo "BENCH passthrough_boot_vs_qemu $(ratio "$ours" "$theirs")"

@@ -62,6 +62,8 @@ lab_stop_simulators() {
     lab_simulator=()
 }
 lab_device() { echo "--device vfio-user=$PWD/$1.sock,id=$1${2:+,$2}"; }
+# lab_median: of the numbers on standard input, one a line.
+lab_median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 # lab_scratch: mounts the 16 GiB scratch disk at /scratch (fresh at the first call of a boot).
 lab_scratch() {
     local block

@@ -12,6 +12,7 @@
 #include "vmm/api/check.h"
 #include "vmm/arch/x86_64/boot.h"
 #include "vmm/arch/x86_64/cpu.h"
+#include "vmm/machine/machine.h"
 
 #define MIB UINT64_C(0x100000)
 #define GIB UINT64_C(0x40000000)
@@ -354,15 +355,10 @@ static void check_devices(struct checker *checker)
 
 	for (size_t i = 0; i < checker->config->device_count; i++) {
 		const struct cxvm_device *device = &checker->config->devices[i];
+		const char *way = machine_device_problem(device);
 
-		if (!!device->vfio_user + !!device->path + device->use_fd != 1)
-			problem(checker, "devices[%zu]: give exactly one of vfio-user, path and fd",
-				i);
-		else if (device->use_group_fd && (!device->path || device->use_iommufd))
-			problem(checker,
-				"devices[%zu]: group_fd goes with path, which says which device of "
-				"the group, and without iommufd",
-				i);
+		if (way)
+			problem(checker, "devices[%zu]: %s", i, way);
 		else if (device->vfio_user &&
 			 (stat(device->vfio_user, &status) || !S_ISSOCK(status.st_mode)))
 			problem(checker, "%s: %s is no socket; start the vfio-user server first",

@@ -25,6 +25,10 @@ struct machine_options {
 	void *started_opaque;
 };
 
+/* What is wrong with the way that @device names to a device, and what to give instead; NULL:
+ * nothing. Pure. */
+const char *machine_device_problem(const struct cxvm_device *device);
+
 /* Returns 0 or -errno as cxvm_run() documents it; the log says why. Nothing is left open after a
  * failure. */
 int machine_create(struct machine **machine, const struct machine_options *options);

@@ -50,6 +50,16 @@ static void device_returned(void *opaque, struct passthrough_device *device)
 			pci_root_port_surprise_removal(machine->accelerators[i].port);
 }
 
+const char *machine_device_problem(const struct cxvm_device *device)
+{
+	if (!!device->vfio_user + !!device->path + !!device->use_fd != 1)
+		return "give exactly one of vfio-user=SOCKET, path=DEVICE and fd=N";
+	if (device->use_group_fd && (!device->path || device->use_iommufd))
+		return "group_fd goes with path, which says which device of the group, and without "
+		       "iommufd";
+	return NULL;
+}
+
 static int connect_one(struct machine *machine, const struct cxvm_device *device,
 		       struct accelerator *accelerator)
 {
@@ -64,16 +74,10 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		.opaque = machine,
 	};
 	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
+	const char *problem = machine_device_problem(device);
 
-	if (!!device->vfio_user + !!device->path + !!device->use_fd != 1) {
-		log_error(machine->logger, device->id,
-			  "give exactly one of vfio-user=SOCKET, path=DEVICE and fd=N");
-		return -EINVAL;
-	}
-	if (device->use_group_fd && (!device->path || device->use_iommufd)) {
-		log_error(machine->logger, device->id,
-			  "group_fd goes with path, which says which device of the group, and "
-			  "without iommufd");
+	if (problem) {
+		log_error(machine->logger, device->id, "%s", problem);
 		return -EINVAL;
 	}
 	options.id = device->id;

@@ -160,7 +160,7 @@ static const struct problem_case cases[] = {
 	{"serial", "tty", "console", "tty", "cannot both be on the terminal"},
 	{"serial", "file=/x", "console", "file=/x", "serial and console have the same path"},
 	{"disk", "%/disk,id=a", "net", "tap0,id=a", "id a is used twice"},
-	{"device", "id=x", NULL, NULL, "give exactly one of vfio-user, path and fd"},
+	{"device", "id=x", NULL, NULL, "give exactly one of vfio-user=SOCKET, path=DEVICE and fd"},
 	{"device", "path=0000:00:00.0,fd=1000", NULL, NULL, "give exactly one of"},
 	{"device", "fd=1000,group_fd=1001", NULL, NULL, "group_fd goes with path"},
 	{"device", "path=0000:00:00.0,group_fd=1000,iommufd=1001", NULL, NULL, "without iommufd"},

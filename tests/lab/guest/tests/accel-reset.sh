@@ -50,7 +50,7 @@ while [ $round -lt "$count" ]; do
             usleep 50000
         done
         usleep 200000
-        kill -0 $job 2>/dev/null && caught=$((caught + 1))
+        if kill -0 $job 2>/dev/null; then caught=$((caught + 1)); else echo "accel-reset: no jobs to reset:" && cat /tmp/running; fi
         reset_once "$device" || { echo "accel-reset: $kind reset of $device failed" && exit 1; }
         kill -KILL $job 2>/dev/null
         wait $job 2>/dev/null
