@@ -61,7 +61,7 @@ vm_command amd64-7 pvh 2 768M "cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm
 vm_start host-guest "${vm_argv[@]}"
 if ! vm_wait_text host-guest '^INIT-END' 90; then
     vm_wait_exit host-guest 1
-    if vm_emulator_fault host-guest; then
+    if vm_retry host-guest; then
         vm_start host-guest "${vm_argv[@]}"
         vm_wait_text host-guest '^INIT-END' 90
     else

@@ -31,7 +31,7 @@ transfer() {
 for kind in unix vhost; do
     tag=vsock-$kind
     transfer $kind
-    ! vm_emulator_fault $tag || transfer $kind
+    ! vm_retry $tag || transfer $kind
     lab_equal $tag-guest-to-host "$(sums $tag.console vsock-send)" "$(sums received.$kind '[a-z]*-receive')"
     lab_check $tag-guest-to-host-bytes test -n "$(sums received.$kind '[a-z]*-receive')"
     lab_equal $tag-host-to-guest "$(sums sent.$kind '[a-z]*-send')" "$(sums $tag.console vsock-receive)"

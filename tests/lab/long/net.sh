@@ -26,7 +26,7 @@ cxvm.test=tcp-send,192.168.77.1,5001,$bytes cxvm.test=tcp-receive,5002" --net ta
 for vhost in off on; do
     tag=net-vhost-$vhost
     transfer $vhost
-    ! vm_emulator_fault $tag || transfer $vhost
+    ! vm_retry $tag || transfer $vhost
     lab_check $tag-ping grep -aq '^TEST-PASS ping' $tag.console
     lab_equal $tag-guest-to-host "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' received.$vhost)" \
         "$(tr -d '\r' <$tag.console | sed -n "s/^labtool: tcp-send ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"

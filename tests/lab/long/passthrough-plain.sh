@@ -52,7 +52,6 @@ disk virtio-intx "$vblk" /dev/vda virtio IO-APIC $few pci=nomsi
 # transfer TAG BYTES: a guest whose command is in vm_argv; data to it and back.
 transfer() {
     local tag=$1 receiver
-    vm_watch on
     vm_start "$tag" "${vm_argv[@]}"
     : >"$tag.sent"
     : >"$tag.received"
@@ -66,7 +65,6 @@ transfer() {
     else
         vm_wait_exit "$tag" 5
     fi
-    vm_watch off
 }
 # net NAME DEVICE KIND BYTES APPEND: data from the host to the guest and back, with the checksum of both ends.
 net() {
@@ -74,7 +72,7 @@ net() {
     vm_command amd64-7 pvh 2 512M "cxvm.ip=$guest/24 $5 cxvm.test=net-link,eth0 cxvm.test=tcp-receive,5002 \
 cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "path=$device,id=dev0"
     transfer "$tag" "$bytes"
-    [[ ${vm_status[$tag]} == 0 ]] || ! vm_emulator_fault "$tag" || transfer "$tag" "$bytes"
+    [[ ${vm_status[$tag]} == 0 ]] || ! vm_retry "$tag" || transfer "$tag" "$bytes"
     lab_equal "$tag-status" 0 "${vm_status[$tag]}"
     lab_equal "$tag-to-guest" "$(sed -n 's/.* ok bytes=\([0-9]* crc=[0-9a-f]*\).*/\1/p' "$tag.sent")" \
         "$(tr -d '\r' <"$tag.console" | sed -n "s/^labtool: tcp-receive ok bytes=\($bytes crc=[0-9a-f]*\).*/\1/p")"
