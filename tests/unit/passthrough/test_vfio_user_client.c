@@ -475,16 +475,16 @@ Test(vfio_user_client, lies_lose_the_device_and_nothing_else, .timeout = 60)
 		uint64_t start;
 
 		lost_count = 0;
-		cr_assert_eq(attach(hook_lie, 1000), 0);
+		cr_assert_eq(attach(hook_lie, 2000), 0);
 		start = now_ms();
 		cr_expect_eq(transport->ops->reset(transport), -ENODEV, "lie %d", lie);
-		cr_expect_lt(now_ms() - start, 6000u, "lie %d took too long", lie);
+		cr_expect_lt(now_ms() - start, 8000u, "lie %d took too long", lie);
 		cr_expect_eq(lost_count, 1u, "lie %d", lie);
 		cr_expect(lost_reason[0], "lie %d", lie);
 		/* Lost is lost: at once, and told once. */
 		start = now_ms();
 		cr_expect_eq(transport->ops->region_read(transport, 0, 0, &value, 4), -ENODEV);
-		cr_expect_lt(now_ms() - start, 100u);
+		cr_expect_lt(now_ms() - start, 1000u);
 		cr_expect_eq(lost_count, 1u);
 		detach();
 		cr_expect_eq(open_fds(), before, "lie %d leaks fds", lie);
