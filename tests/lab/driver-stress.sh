@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# The host driver under load; sourced by cases/driver-stress*.sh and long/driver-*.sh, which set cycles, resets and kills.
+# The host driver under load; sourced by cases/driver-stress*.sh and long/driver-*.sh, which set cycles, resets and kills
+# (and dpa, when the device has not 1 GiB of memory).
 # shellcheck shell=bash
 source "$LAB/lib.sh"
 source "$LAB/driver-lib.sh"
 
 driver_need_module
 device=$(driver_devices)
-test=(driver-uapi-test --device "$device" --topology C --dpa 0x40000000)
+test=(driver-uapi-test --device "$device" --topology C --dpa "${dpa:-0x40000000}")
 
 driver_load
 driver_bind "$device"
