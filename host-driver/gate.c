@@ -72,13 +72,12 @@ static int cxl_gate_reload(struct cxl_vfio_device *cdev, u32 timeout_ms)
 	return 0;
 }
 
-void cxl_gate_reopen(struct cxl_vfio_device *cdev, u32 timeout_ms)
+static void cxl_gate_reopen_locked(struct cxl_vfio_device *cdev, u32 timeout_ms)
 {
 	int ret;
 
-	down_write(&cdev->gate);
 	if (!cdev->opened || !cdev->stale || cdev->resetting)
-		goto out;
+		return;
 	ret = cxl_gate_reload(cdev, timeout_ms);
 	if (ret) {
 		dev_warn_ratelimited(
@@ -89,12 +88,17 @@ void cxl_gate_reopen(struct cxl_vfio_device *cdev, u32 timeout_ms)
 			mutex_lock(&cdev->shadow_lock);
 			decoder_shadow_lose(&cdev->shadow);
 			mutex_unlock(&cdev->shadow_lock);
-			goto out;
+			return;
 		}
 	}
 	cdev->active = !ret;
 	cdev->stale = false;
-out:
+}
+
+void cxl_gate_reopen(struct cxl_vfio_device *cdev, u32 timeout_ms)
+{
+	down_write(&cdev->gate);
+	cxl_gate_reopen_locked(cdev, timeout_ms);
 	up_write(&cdev->gate);
 }
 
@@ -106,12 +110,18 @@ void cxl_gate_refresh(struct cxl_vfio_device *cdev)
 	if (!READ_ONCE(cdev->stale))
 		return;
 	down_write(&cdev->core.memory_lock);
+	down_write(&cdev->gate);
+	/* What a reset restores meanwhile must not be undone. */
+	if (cdev->resetting)
+		goto out;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MEMORY))
 		pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
-	cxl_gate_reopen(cdev, 0);
+	cxl_gate_reopen_locked(cdev, 0);
 	if (!(command & PCI_COMMAND_MEMORY))
 		pci_write_config_word(pdev, PCI_COMMAND, command);
+out:
+	up_write(&cdev->gate);
 	up_write(&cdev->core.memory_lock);
 }
 
@@ -211,13 +221,15 @@ static pci_ers_result_t cxl_slot_reset(struct pci_dev *pdev)
 	}
 	/*
 	 * As it was when the device was bound: memory decodes, and the device is no bus master
-	 * until its user says so again.
+	 * until its user says so again. The PCI core holds the device's lock, which excludes other
+	 * resets, and pci_bus_sem, which a hot reset takes with memory_lock held: that lock is not
+	 * for us. The gate excludes those who switch memory decoding to look at the registers.
 	 */
-	down_write(&cdev->core.memory_lock);
+	down_write(&cdev->gate);
 	pci_load_saved_state(pdev, cdev->state);
 	pci_restore_state(pdev);
 	pci_clear_master(pdev);
-	up_write(&cdev->core.memory_lock);
+	up_write(&cdev->gate);
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
