@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Plain PCI devices by group: emulated NVMe, virtio-blk (behind the IOMMU), e1000e and igb in unmodified guests with their stock drivers.
+# Plain PCI devices by group: emulated NVMe, virtio-blk (behind the IOMMU), AHCI, e1000e and igb in unmodified guests with their stock drivers.
 # Checked data both ways with MSI-X, MSI and INTx; two devices at once; resets while data moves.
 # lab: timeout=1800
 # lab: memory=4G
 # lab: qemu=-drive file=@RUN@/scratch.img,format=raw,if=none,id=nvme0,snapshot=on,file.locking=off -device nvme,drive=nvme0,serial=cxvm,bus=pcie.0
 # lab: qemu=-drive file=@RUN@/scratch.img,format=raw,if=none,id=vblk,snapshot=on,file.locking=off -device virtio-blk-pci,drive=vblk,serial=passed,disable-legacy=on,iommu_platform=on,bus=pcie.0
+# lab: qemu=-drive file=@RUN@/scratch.img,format=raw,if=none,id=sata0,snapshot=on,file.locking=off -device ich9-ahci,id=ahci,bus=pcie.0 -device ide-hd,drive=sata0,bus=ahci.0
 # lab: qemu=-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0,bus=pcie.0
 # lab: qemu=-netdev hubport,id=n1,hubid=0 -device e1000e,netdev=n1,bus=pcie.0,mac=52:54:00:00:00:11
 # lab: qemu=-netdev hubport,id=n2,hubid=0 -device igb,netdev=n2,bus=pcie.0,mac=52:54:00:00:00:12
@@ -22,18 +23,19 @@ host=192.168.88.1 guest=192.168.88.2
 nvme=$(lspci -Dn | awk '$2 == "0108:" { print $1; exit }')
 e1000e=$(lspci -Dnd 8086:10d3 | awk '{ print $1; exit }')
 igb=$(lspci -Dnd 8086:10c9 | awk '{ print $1; exit }')
+sata=$(lspci -Dnd 8086:2922 | awk '!/:1f\.2 / { print $1; exit }') # not the machine's own, which shares its group
 pair=$(lspci -Dnd 8086:10d3 | awk 'NR == 2 { sub(/\.0$/, "", $1); print $1 }')
 for block in /sys/block/vd*; do
     [[ $(<"$block/serial") == passed ]] && vblk=$(basename "$(realpath "$block/device/..")")
 done
-lab_note "nvme $nvme, virtio-blk $vblk, e1000e $e1000e, igb $igb, two functions $pair.0 and .1"
+lab_note "nvme $nvme, virtio-blk $vblk, AHCI $sata, e1000e $e1000e, igb $igb, two functions $pair.0 and .1"
 # The host's own end of the network.
 for interface in /sys/class/net/*; do
     [[ $(basename "$(realpath "$interface/device/driver" 2>/dev/null)") == virtio_net ]] && near=$(basename "$interface")
 done
 ip addr add $host/24 dev "$near"
 ip link set "$near" up
-lab_check "$prefix-bind" cxvm host bind "$nvme" "$vblk" "$e1000e" "$igb" "$pair.0" "$pair.1"
+lab_check "$prefix-bind" cxvm host bind "$nvme" "$vblk" "$sata" "$e1000e" "$igb" "$pair.0" "$pair.1"
 cxvm host list
 
 vm_way_case "$prefix-way" "$way" --device "path=$nvme,id=dev0"
@@ -48,6 +50,7 @@ disk nvme-msix "$nvme" /dev/nvme0n1 nvme PCI-MSIX "$disk_bytes" ""
 disk nvme-intx "$nvme" /dev/nvme0n1 nvme IO-APIC $few pci=nomsi
 disk virtio-msix "$vblk" /dev/vda virtio PCI-MSIX "$disk_bytes" ""
 disk virtio-intx "$vblk" /dev/vda virtio IO-APIC $few pci=nomsi
+disk ahci-msi "$sata" /dev/sda ahci PCI-MSI- "$disk_bytes" ""
 
 # transfer TAG BYTES: a guest whose command is in vm_argv; data to it and back.
 transfer() {
@@ -84,7 +87,7 @@ cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "pa
     lab_note "$1: $(grep -ah '^labtool: tcp.* ok' "$tag.console" | tr -d '\r' | tr '\n' ' ')"
 }
 net e1000e-msix "$e1000e" PCI-MSIX "$net_bytes" ""
-net e1000e-msi "$e1000e" PCI-MSI- $little e1000e.IntMode=1
+# (Not by MSI: the driver's own test of it fails with this emulated device, without cxvm too.)
 net e1000e-intx "$e1000e" IO-APIC $little e1000e.IntMode=0
 net igb-msix "$igb" PCI-MSIX "$net_bytes" ""
 
