@@ -110,10 +110,21 @@ static int config_parse_capabilities(struct config_facts *facts, const uint8_t *
 		case PCI_CAP_ID_EXP:
 			if (!facts->express && at + 0x14 <= PCI_CFG_SPACE_SIZE)
 				facts->express = (uint8_t)at;
+			if (at + 8 <= PCI_CFG_SPACE_SIZE &&
+			    pci_get_long(config, at + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
+				facts->function_reset = true;
+			break;
+		case PCI_CAP_ID_AF:
+			if (at + PCI_AF_CAP < PCI_CFG_SPACE_SIZE &&
+			    config[at + PCI_AF_CAP] & PCI_AF_CAP_FLR)
+				facts->function_reset = true;
 			break;
 		case PCI_CAP_ID_PM:
 			if (!facts->power_management && at + 8 <= PCI_CFG_SPACE_SIZE)
 				facts->power_management = (uint8_t)at;
+			if (at + 8 <= PCI_CFG_SPACE_SIZE)
+				facts->power_reset = !(pci_get_word(config, at + PCI_PM_CTRL) &
+						       PCI_PM_CTRL_NO_SOFT_RESET);
 			break;
 		default:
 			break;

@@ -44,7 +44,9 @@ struct config_facts {
 	struct config_msi msi;
 	uint8_t express; /* offsets, 0: none */
 	uint8_t power_management;
-	uint16_t cxl_dvsec; /* CXL device DVSEC */
+	bool function_reset; /* has FLR, of PCI Express or of Advanced Features */
+	bool power_reset;    /* D3hot to D0 resets it (PCI PM 3.2.4, No_Soft_Reset clear) */
+	uint16_t cxl_dvsec;  /* CXL device DVSEC */
 	uint16_t cxl_dvsec_length;
 };
 

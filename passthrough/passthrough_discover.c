@@ -182,6 +182,16 @@ int passthrough_discover(struct passthrough_device *device)
 		return -EINVAL;
 	}
 	discover_facts(device);
+	device->transport->reset_by_power_only = !device->facts.cxl &&
+						 !device->config_facts.function_reset &&
+						 device->config_facts.power_reset;
+	log_debug(device->environment.logger, device->id,
+		  "function level reset: %s; power reset: %s",
+		  device->config_facts.function_reset ? "yes" : "no",
+		  device->config_facts.power_reset ? "yes" : "no");
+	/* The kernel did no more than that when it was opened; its last user's DMA may be alive. */
+	if (device->transport->reset_by_power_only && device->transport->ops->gates_memory)
+		passthrough_reset_transport(device);
 	then = passthrough_now();
 	device->timeline.info = then - start;
 	return passthrough_prepare_bars(device);

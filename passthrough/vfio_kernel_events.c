@@ -184,6 +184,19 @@ int vfio_kernel_reset(struct vfio_transport *transport)
 
 	if (kernel->lost)
 		return -ENODEV;
+	if (transport->reset_by_power_only) {
+		result = kernel_hot_reset(kernel);
+		if (result >= 0 || result == -EAGAIN)
+			return result < 0 ? result : 0;
+		if (!kernel->weak_reset_told)
+			log_warning(kernel->options.logger, kernel->name,
+				    "the host can reset it by power management only (%s for a hot "
+				    "reset), which may leave its DMA as its last user left it "
+				    "until the guest's driver resets it; give it a slot of its own",
+				    strerror(-result));
+		kernel->weak_reset_told = true;
+		result = -ENOTTY;
+	}
 	/* The flag is of the time when the device was opened; later its own reset may be refused.
 	 */
 	if (kernel->device_flags & VFIO_DEVICE_FLAGS_RESET)

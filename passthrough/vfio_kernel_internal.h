@@ -25,6 +25,7 @@ struct vfio_kernel {
 	char group[32]; /* number of its IOMMU group; "" when only fds were given */
 	struct log_ratelimit limit;
 	bool lost;
+	bool weak_reset_told;
 
 	int device_fd;
 	int group_fd;     /* group way */

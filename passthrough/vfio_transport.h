@@ -133,6 +133,9 @@ struct vfio_transport_ops {
 /* Embedded as the first member by each implementation. */
 struct vfio_transport {
 	const struct vfio_transport_ops *ops;
+	/* Set by its user before the first reset: its own reset is a change of the power state,
+	 * which many devices survive as they are. A hot reset is tried first. */
+	bool reset_by_power_only;
 };
 
 /* What every constructor needs. */

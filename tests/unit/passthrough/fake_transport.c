@@ -341,6 +341,10 @@ static void fake_config(struct fake_transport *fake)
 	put_long(config, 0x16c, (uint32_t)fake->block_offset | 1 << 8 | 0);
 	if (fake->contract == -1)
 		put_long(config, 0x100, 0);
+	if (fake->power_reset) {
+		config[0x81] = 0x90;
+		put_long(config, 0x90, 0x00030001);
+	}
 }
 
 void fake_start(struct fake_transport *fake)

@@ -37,6 +37,7 @@ struct fake_transport {
 	unsigned int decoder_code;
 	bool committed;
 	bool host_only;
+	bool power_reset; /* has a power management capability without No_Soft_Reset */
 	uint32_t vectors;
 	int pin;
 	bool rom;

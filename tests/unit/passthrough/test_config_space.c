@@ -114,6 +114,25 @@ Test(config_space, parse)
 	cr_expect_eq(facts.express, 0x48);
 }
 
+/* PCIe 7.5.3.3, PCI AF ECN, PCI PM 3.2.4: which resets the device itself has. */
+Test(config_space, ways_to_reset)
+{
+	make();
+	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
+	cr_expect_not(facts.function_reset);
+	cr_expect(facts.power_reset);
+	put_word(config, 0x44, PCI_PM_CTRL_NO_SOFT_RESET);
+	put_long(config, 0x4c, PCI_EXP_DEVCAP_FLR);
+	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
+	cr_expect(facts.function_reset);
+	cr_expect_not(facts.power_reset);
+	put_long(config, 0x4c, 0);
+	put_long(config, 0xb0, 0x02060013 | 0xc000); /* Advanced Features, FLR */
+	config[0xb0 + PCI_AF_CAP] = PCI_AF_CAP_FLR;
+	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
+	cr_expect(facts.function_reset);
+}
+
 Test(config_space, the_guest_sees_what_the_table_says)
 {
 	make();

@@ -876,6 +876,25 @@ Test(passthrough, windows_that_cannot_be_mapped_are_trapped)
 	machine_down();
 }
 
+/* What its last user left in it must not run on in the next guest. */
+Test(passthrough, a_weak_reset_is_backed_by_one_at_the_start)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		bool kernel = i & 1, weak = i & 2;
+
+		fake_init(&fake);
+		gated = *fake.transport.ops;
+		gated.gates_memory = kernel;
+		fake.transport.ops = &gated;
+		fake.contract = -1;
+		fake.power_reset = weak;
+		up();
+		cr_expect_eq(fake.transport.reset_by_power_only, weak);
+		cr_expect_eq(fake.calls[FAKE_RESET], kernel && weak ? 1u : 0u, "%u", i);
+		machine_down();
+	}
+}
+
 Test(passthrough, plain_pci_device)
 {
 	fake_init(&fake);

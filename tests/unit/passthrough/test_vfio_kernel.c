@@ -302,7 +302,8 @@ static void on_log(void *opaque, enum cxvm_log_level level, const char *object, 
 {
 	(void)opaque;
 	(void)object;
-	if (level == CXVM_LOG_WARNING && strstr(message, "the host cannot reset it"))
+	if (level == CXVM_LOG_WARNING && (strstr(message, "the host cannot reset it") ||
+					  strstr(message, "by power management only")))
 		warnings_of_reset++;
 	if (level != CXVM_LOG_ERROR)
 		return;
@@ -657,6 +658,30 @@ Test(vfio_kernel, hot_reset_when_its_own_is_refused)
 	fake.resets_refused = 1;
 	cr_expect_eq(transport->ops->reset(transport), 0);
 	EXPECT_JOURNAL("hot reset 1;");
+	transport->ops->close(transport);
+}
+
+/* Power management resets few devices for real: the bus first, where it is ours alone. */
+Test(vfio_kernel, hot_reset_before_one_by_power_management)
+{
+	struct vfio_kernel_options options = make();
+
+	cr_assert_eq(vfio_kernel_open(&options, &transport), 0);
+	fake.hot_reset_count = 1;
+	look_at_device();
+	transport->reset_by_power_only = true;
+	fake.journal[0] = '\0';
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	cr_expect_null(strstr(fake.journal, ";reset;"), "%s", fake.journal);
+	EXPECT_JOURNAL("hot reset 1;");
+	fake.hot_reset_count = 2;
+	fake.hot_reset_group = 8; /* somebody else's */
+	fake.journal[0] = '\0';
+	cr_expect_eq(warnings_of_reset, 0u);
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	cr_expect_eq(strcmp(fake.journal, "reset;"), 0, "%s", fake.journal);
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	cr_expect_eq(warnings_of_reset, 1u, "told once");
 	transport->ops->close(transport);
 }
 
