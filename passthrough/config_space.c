@@ -120,11 +120,12 @@ static int config_parse_capabilities(struct config_facts *facts, const uint8_t *
 				facts->function_reset = true;
 			break;
 		case PCI_CAP_ID_PM:
-			if (!facts->power_management && at + 8 <= PCI_CFG_SPACE_SIZE)
+			if (at + 8 > PCI_CFG_SPACE_SIZE)
+				break;
+			if (!facts->power_management)
 				facts->power_management = (uint8_t)at;
-			if (at + 8 <= PCI_CFG_SPACE_SIZE)
-				facts->power_reset = !(pci_get_word(config, at + PCI_PM_CTRL) &
-						       PCI_PM_CTRL_NO_SOFT_RESET);
+			facts->power_reset = !(pci_get_word(config, at + PCI_PM_CTRL) &
+					       PCI_PM_CTRL_NO_SOFT_RESET);
 			break;
 		default:
 			break;

@@ -98,7 +98,7 @@ struct passthrough_device {
 	struct passthrough_bar bars[PCI_BAR_COUNT];
 	struct passthrough_part rom;
 	bool windows_withdrawn; /* after a fault, until the guest enables memory decoding again */
-	bool resetting;         /* atomic: a reset that the guest asked for is going on */
+	bool resetting;         /* atomic: passthrough_reset_transport() is at work */
 	uint64_t fault_since;   /* ns; first and last refusal of the series that is tried again */
 	uint64_t fault_last;
 

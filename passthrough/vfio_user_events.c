@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <linux/vfio.h>
 
 #include "passthrough/vfio_user_internal.h"

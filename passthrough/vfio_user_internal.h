@@ -4,10 +4,10 @@
 
 #include <sys/epoll.h>
 
+#include "passthrough/vfio_event.h"
 #include "passthrough/vfio_info.h"
 #include "passthrough/vfio_transport.h"
 #include "passthrough/vfio_user_channel.h"
-#include "passthrough/vfio_event.h"
 #include "passthrough/vfio_user_negotiate.h"
 
 /* What the files of the vfio-user client share. */
