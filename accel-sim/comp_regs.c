@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/comp_regs.h"
+#include "accel-sim/comp_regs.h"
 
 #include <errno.h>
 #include <string.h>

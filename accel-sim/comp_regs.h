@@ -2,8 +2,8 @@
 #ifndef ACCEL_SIM_COMP_REGS_H
 #define ACCEL_SIM_COMP_REGS_H
 
-#include "devices/accel-sim/component_block.h"
-#include "devices/accel-sim/sim_layout.h"
+#include "accel-sim/component_block.h"
+#include "accel-sim/layout.h"
 
 /*
  * The COMP_REGS region: what a host driver of one contract generation would show of the component

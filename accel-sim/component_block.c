@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/component_block.h"
+#include "accel-sim/component_block.h"
 
 #include <errno.h>
 #include <string.h>

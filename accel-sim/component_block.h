@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_COMPONENT_BLOCK_H
 #define ACCEL_SIM_COMPONENT_BLOCK_H
 
-#include "devices/accel-sim/hdm_decoder.h"
+#include "accel-sim/hdm_decoder.h"
 
 /*
  * The 64 KiB component register block (CXL 8.2.3) as the hardware shows it in the BAR: capability

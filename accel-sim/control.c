@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/control.h"
+#include "accel-sim/control.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_CONTROL_H
 #define ACCEL_SIM_CONTROL_H
 
-#include "devices/accel-sim/server.h"
+#include "accel-sim/server.h"
 
 /*
  * The control socket: one JSON object per line in, one per line out; docs/accel-sim.md has the

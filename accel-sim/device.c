@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/device.h"
+#include "accel-sim/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devices/accel-sim/guarded_memory.h"
+#include "accel-sim/guarded_memory.h"
 
 /* A memfd that neither side can resize: a client that truncates it would fault the other. */
 static int sim_device_memfd(const char *name, uint64_t size)

@@ -2,14 +2,14 @@
 #ifndef ACCEL_SIM_DEVICE_H
 #define ACCEL_SIM_DEVICE_H
 
-#include "devices/accel-sim/comp_regs.h"
-#include "devices/accel-sim/component_block.h"
-#include "devices/accel-sim/dma_map.h"
-#include "devices/accel-sim/engine.h"
-#include "devices/accel-sim/interrupts.h"
-#include "devices/accel-sim/memory_device.h"
-#include "devices/accel-sim/pci_config.h"
-#include "devices/accel-sim/sim_layout.h"
+#include "accel-sim/comp_regs.h"
+#include "accel-sim/component_block.h"
+#include "accel-sim/dma_map.h"
+#include "accel-sim/engine.h"
+#include "accel-sim/interrupts.h"
+#include "accel-sim/memory_device.h"
+#include "accel-sim/pci_config.h"
+#include "accel-sim/layout.h"
 
 /*
  * The device: its memory, its registers, its engine. Everything here but the engine is used by the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/dma_map.h"
+#include "accel-sim/dma_map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "devices/accel-sim/guarded_memory.h"
+#include "accel-sim/guarded_memory.h"
 
 int sim_dma_init(struct sim_dma_map *map, const struct sim_dma_remote *remote)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/engine.h"
+#include "accel-sim/engine.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "devices/accel-sim/engine_ops.h"
-#include "devices/accel-sim/interrupts.h"
+#include "accel-sim/engine_ops.h"
+#include "accel-sim/interrupts.h"
 
 /*
  * The queues of the compute engine and the thread that runs them. The registers live in memory that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/engine_ops.h"
+#include "accel-sim/engine_ops.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/faults.h"
+#include "accel-sim/faults.h"
 
 #include <string.h>
 

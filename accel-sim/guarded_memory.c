@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/guarded_memory.h"
+#include "accel-sim/guarded_memory.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/hdm_decoder.h"
+#include "accel-sim/hdm_decoder.h"
 
 #include <string.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/info.h"
+#include "accel-sim/info.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
 #include <string.h>
 
-#include "passthrough/vfio_cxl_uapi.h"
-#include "passthrough/vfio_user_protocol.h"
+#include "wire/vfio_cxl.h"
+#include "wire/vfio_user.h"
 
 #define SIM_CAP_ATOMIC_COMPLETER 5u /* VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP */
 

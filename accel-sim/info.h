@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_INFO_H
 #define ACCEL_SIM_INFO_H
 
-#include "devices/accel-sim/sim_layout.h"
+#include "accel-sim/layout.h"
 
 /*
  * The replies of DEVICE_GET_INFO and DEVICE_GET_REGION_INFO, as bytes, capability chains included.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/interrupts.h"
+#include "accel-sim/interrupts.h"
 
 #include <errno.h>
 #include <linux/vfio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/sim_layout.h"
+#include "accel-sim/layout.h"
 
 #include <string.h>
 
-#include "devices/accel-sim/component_block.h"
+#include "accel-sim/component_block.h"
 
 #define SIM_DECODER_UNIT    (UINT64_C(256) << 20) /* CXL 8.2.4.20.4: decoders count in 256 MiB */
 #define SIM_WINDOW_BAR_SIZE (UINT64_C(16) << 20)

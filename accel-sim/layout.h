@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_LAYOUT_H
 #define ACCEL_SIM_LAYOUT_H
 
-#include "devices/accel-sim/sim_options.h"
+#include "accel-sim/options.h"
 
 /* Where everything is: BARs, the component block, windows, regions. Pure arithmetic on the options.
  */

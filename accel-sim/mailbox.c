@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/mailbox.h"
+#include "accel-sim/mailbox.h"
 
 #include <string.h>
 #include <time.h>

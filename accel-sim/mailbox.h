@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_MAILBOX_H
 #define ACCEL_SIM_MAILBOX_H
 
-#include "devices/accel-sim/sim_options.h"
+#include "accel-sim/options.h"
 
 /*
  * The primary mailbox of the memory personality (CXL 8.2.8.4) and its commands (CXL 8.2.9): what a

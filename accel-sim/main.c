@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/accel-sim/server.h"
+#include "accel-sim/server.h"
 
 #ifndef CXVM_VERSION
 #define CXVM_VERSION "0"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/memory_device.h"
+#include "accel-sim/memory_device.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_MEMORY_DEVICE_H
 #define ACCEL_SIM_MEMORY_DEVICE_H
 
-#include "devices/accel-sim/mailbox.h"
+#include "accel-sim/mailbox.h"
 
 /*
  * The device register block of the memory personality (CXL 8.2.8): capability array, device status,

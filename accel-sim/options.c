@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/sim_options.h"
+#include "accel-sim/options.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/pci_config.h"
+#include "accel-sim/pci_config.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_PCI_CONFIG_H
 #define ACCEL_SIM_PCI_CONFIG_H
 
-#include "devices/accel-sim/sim_layout.h"
+#include "accel-sim/layout.h"
 
 /*
  * The 4 KiB configuration space of the device: bytes, which of their bits a write changes, and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/peer.h"
+#include "accel-sim/peer.h"
 
 #include <errno.h>
 #include <poll.h>

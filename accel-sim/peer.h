@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "passthrough/vfio_user_protocol.h"
+#include "wire/vfio_user.h"
 
 /* One client's socket: whole messages in, whole messages out. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/remote.h"
+#include "accel-sim/remote.h"
 
 #include <errno.h>
 #include <string.h>

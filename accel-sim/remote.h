@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "devices/accel-sim/dma_map.h"
-#include "devices/accel-sim/peer.h"
+#include "accel-sim/dma_map.h"
+#include "accel-sim/peer.h"
 
 /*
  * DMA to ranges without an fd: VFIO_USER_DMA_READ and VFIO_USER_DMA_WRITE messages to the client.

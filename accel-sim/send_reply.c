@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/send_reply.h"
+#include "accel-sim/send_reply.h"
 
 #include <string.h>
 

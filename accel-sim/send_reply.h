@@ -2,7 +2,7 @@
 #ifndef ACCEL_SIM_SEND_REPLY_H
 #define ACCEL_SIM_SEND_REPLY_H
 
-#include "devices/accel-sim/server.h"
+#include "accel-sim/server.h"
 
 /*
  * sim_send_reply() - send the reply to `request`, spoiled by the armed fault if one applies.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/server.h"
+#include "accel-sim/server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "devices/accel-sim/control.h"
-#include "devices/accel-sim/guarded_memory.h"
-#include "devices/accel-sim/send_reply.h"
+#include "accel-sim/control.h"
+#include "accel-sim/guarded_memory.h"
+#include "accel-sim/send_reply.h"
 
 /* Messages of one client before the other sockets get a look */
 #define SIM_SERVER_BATCH 64u

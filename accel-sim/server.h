@@ -4,9 +4,9 @@
 
 #include <sys/types.h>
 
-#include "devices/accel-sim/faults.h"
-#include "devices/accel-sim/remote.h"
-#include "devices/accel-sim/session.h"
+#include "accel-sim/faults.h"
+#include "accel-sim/remote.h"
+#include "accel-sim/session.h"
 
 /* The process's main loop: sockets, signals, one client, control connections. One thread. */
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/accel-sim/session.h"
+#include "accel-sim/session.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
-#include "devices/accel-sim/info.h"
+#include "accel-sim/info.h"
 
 #define SIM_MAX_CLIENT_FDS 1024
 

@@ -2,8 +2,8 @@
 #ifndef ACCEL_SIM_SESSION_H
 #define ACCEL_SIM_SESSION_H
 
-#include "devices/accel-sim/device.h"
-#include "passthrough/vfio_user_protocol.h"
+#include "accel-sim/device.h"
+#include "wire/vfio_user.h"
 
 /*
  * One connection's protocol state: takes a complete command, works on the device, makes the reply.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_BITS_H
-#define VMM_CORE_BITS_H
+#ifndef CORE_BITS_H
+#define CORE_BITS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/bus.h"
+#include "core/bus.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/core/bits.h"
+#include "core/bits.h"
 
 #define ACCESS_MAX 8u
 

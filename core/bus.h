@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_BUS_H
-#define VMM_CORE_BUS_H
+#ifndef CORE_BUS_H
+#define CORE_BUS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/event_loop.h"
+#include "core/event_loop.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "vmm/core/fd.h"
+#include "core/fd.h"
 
 #define EVENT_BATCH            16
 #define NANOSECONDS_PER_SECOND 1000000000ull

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_EVENT_LOOP_H
-#define VMM_CORE_EVENT_LOOP_H
+#ifndef CORE_EVENT_LOOP_H
+#define CORE_EVENT_LOOP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_FD_H
-#define VMM_CORE_FD_H
+#ifndef CORE_FD_H
+#define CORE_FD_H
 
 #include <errno.h>
 #include <unistd.h>

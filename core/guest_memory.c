@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/guest_memory.h"
+#include "core/guest_memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/core/bits.h"
-#include "vmm/core/guest_ram.h"
+#include "core/bits.h"
+#include "core/guest_ram.h"
 
 /* Of the block array: a fixed one, so that guest_memory_blocks() stays valid. */
 #define RAM_BLOCKS_MAX   128u

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_GUEST_MEMORY_H
-#define VMM_CORE_GUEST_MEMORY_H
+#ifndef CORE_GUEST_MEMORY_H
+#define CORE_GUEST_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/kvm.h"
-#include "vmm/core/log.h"
+#include "core/kvm.h"
+#include "core/log.h"
 
 /*
  * The guest physical map: RAM blocks and direct windows (device memory that the guest reaches

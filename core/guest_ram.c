@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/guest_ram.h"
+#include "core/guest_ram.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vmm/core/bits.h"
-#include "vmm/core/fd.h"
+#include "core/bits.h"
+#include "core/fd.h"
 
 #define THP_SIZE             (UINT64_C(2) << 20)
 #define PREFAULT_CHUNK       (UINT64_C(64) << 20)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_GUEST_RAM_H
-#define VMM_CORE_GUEST_RAM_H
+#ifndef CORE_GUEST_RAM_H
+#define CORE_GUEST_RAM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/log.h"
+#include "core/guest_memory.h"
+#include "core/log.h"
 
 /*
  * The host side of one RAM block: a mapping with the wanted pages, policy and alignment. Used by

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/irq.h"
+#include "core/irq.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_IRQ_H
-#define VMM_CORE_IRQ_H
+#ifndef CORE_IRQ_H
+#define CORE_IRQ_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/core/kvm.h"
+#include "core/kvm.h"
 
 /*
  * The only owner of GSIs and of KVM's GSI routing table. GSIs 0..23 are the IOAPIC's pins; MSI GSIs

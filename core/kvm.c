@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/kvm.h"
+#include "core/kvm.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/core/fd.h"
+#include "core/fd.h"
 
 /* A signal may interrupt KVM_CREATE_VM; more often than this is no accident. */
 #define CREATE_VM_ATTEMPTS 5

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_KVM_H
-#define VMM_CORE_KVM_H
+#ifndef CORE_KVM_H
+#define CORE_KVM_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/log.h"
+#include "core/log.h"
 
 /*
  * The thin layer over the KVM system calls. Everything that talks to KVM goes through the ops

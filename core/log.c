@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/core/log.h"
+#include "core/log.h"
 
 #include <errno.h>
 #include <stdbool.h>

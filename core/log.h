@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_CORE_LOG_H
-#define VMM_CORE_LOG_H
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
 
 #include <stdarg.h>
 #include <stdint.h>

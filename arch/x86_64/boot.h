@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_ARCH_X86_64_BOOT_H
-#define VMM_ARCH_X86_64_BOOT_H
+#ifndef ARCH_X86_64_BOOT_H
+#define ARCH_X86_64_BOOT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/log.h"
+#include "core/guest_memory.h"
+#include "core/log.h"
 
 /* How a kernel image wants to be started; told apart by content, never by name. */
 enum boot_protocol {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/arch/x86_64/boot.h"
+#include "arch/x86_64/boot.h"
 
 #include <asm/bootparam.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/core/fd.h"
+#include "arch/x86_64/layout.h"
+#include "core/fd.h"
 
 #define HEAD_BYTES      4096u
 #define NOTES_MAX       65536u

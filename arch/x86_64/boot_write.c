@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/arch/x86_64/boot.h"
+#include "arch/x86_64/boot.h"
 
 #include <asm/bootparam.h>
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/layout.h"
+#include "arch/x86_64/layout.h"
 
 #define LOADER_TYPE_UNDEFINED 0xffu /* boot.rst: a loader without an assigned number */
 

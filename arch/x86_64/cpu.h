@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_ARCH_X86_64_CPU_H
-#define VMM_ARCH_X86_64_CPU_H
+#ifndef ARCH_X86_64_CPU_H
+#define ARCH_X86_64_CPU_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/arch/x86_64/boot.h"
-#include "vmm/core/kvm.h"
+#include "arch/x86_64/boot.h"
+#include "core/kvm.h"
 
 /* The topology that CPUID shows; vcpus = sockets * cores * threads. APIC IDs are packed by powers
  * of two. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/arch/x86_64/cpu.h"
+#include "arch/x86_64/cpu.h"
 
 #include <asm/kvm_para.h>
 #include <errno.h>

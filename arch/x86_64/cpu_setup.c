@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/arch/x86_64/cpu.h"
+#include "arch/x86_64/cpu.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/layout.h"
+#include "arch/x86_64/layout.h"
 
 #define MSR_IA32_MISC_ENABLE    0x1a0u
 #define MISC_ENABLE_FAST_STRING 1ull

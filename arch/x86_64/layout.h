@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_ARCH_X86_64_LAYOUT_H
-#define VMM_ARCH_X86_64_LAYOUT_H
+#ifndef ARCH_X86_64_LAYOUT_H
+#define ARCH_X86_64_LAYOUT_H
 
 #include <stdint.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/arch/x86_64/boot.h"
+#include "arch/x86_64/boot.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/layout.h"
+#include "arch/x86_64/layout.h"
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18u /* xen/include/public/elfnote.h */
 

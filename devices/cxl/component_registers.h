@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "devices/cxl/hdm_decoder.h"
-#include "vmm/core/bus.h"
+#include "core/bus.h"
 
 /*
  * The 64 KiB component register block (CXL 8.2.3) of a virtual or passed-through component: the

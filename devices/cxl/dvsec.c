@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/cxl/cxl_dvsec.h"
+#include "devices/cxl/dvsec.h"
 
 #include <errno.h>
 

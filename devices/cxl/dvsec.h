@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_CXL_CXL_DVSEC_H
-#define DEVICES_CXL_CXL_DVSEC_H
+#ifndef DEVICES_CXL_DVSEC_H
+#define DEVICES_CXL_DVSEC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 /*
  * The CXL DVSECs of ports (CXL 8.1), and the register locator of any function. Each function adds

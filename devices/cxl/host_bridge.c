@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/cxl/cxl_host_bridge.h"
+#include "devices/cxl/host_bridge.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_CXL_CXL_HOST_BRIDGE_H
-#define DEVICES_CXL_CXL_HOST_BRIDGE_H
+#ifndef DEVICES_CXL_HOST_BRIDGE_H
+#define DEVICES_CXL_HOST_BRIDGE_H
 
 #include "devices/cxl/component_registers.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/cxl/cxl_root_port.h"
+#include "devices/cxl/root_port.h"
 
 #include <stddef.h>
 
-#include "devices/cxl/cxl_dvsec.h"
+#include "devices/cxl/dvsec.h"
 
 #define CXL_ROOT_PORT_BAR 0u
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_CXL_CXL_ROOT_PORT_H
-#define DEVICES_CXL_CXL_ROOT_PORT_H
+#ifndef DEVICES_CXL_ROOT_PORT_H
+#define DEVICES_CXL_ROOT_PORT_H
 
 #include "devices/cxl/component_registers.h"
-#include "devices/pci/pci_root_port.h"
+#include "devices/pci/root_port.h"
 
 /*
  * A CXL root port: a PCI Express root port with the port DVSECs (CXL 8.1.5, .6, .8, .9) and its

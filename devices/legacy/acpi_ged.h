@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/irq.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/irq.h"
+#include "core/log.h"
 
 /*
  * The few registers of a hardware-reduced ACPI machine (ACPI 6.5, 4.8.3.7 and 5.6.9), in one block
@@ -17,7 +17,7 @@
  *   +5,  8 bits: sleep status; WAK_STS, write 1 to clear
  *   +6,  8 bits: reset; ACPI_GED_RESET_VALUE resets
  *
- * guest-fw/acpi.h describes them to the guest.
+ * guest-fw/acpi/acpi.h describes them to the guest.
  */
 #define ACPI_GED_EVENT_OFFSET         0u
 #define ACPI_GED_SLEEP_CONTROL_OFFSET 4u
@@ -48,8 +48,8 @@ int acpi_ged_create(struct acpi_ged **ged, const struct acpi_ged_options *option
 void acpi_ged_destroy(struct acpi_ged *ged);
 
 /*
- * acpi_ged_raise() - tell the guest that @events (ACPI_GED_* of guest-fw/acpi.h: power button, PCI
- * rescan) happened. Returns 0 or the errno of KVM_IRQ_LINE. Any thread.
+ * acpi_ged_raise() - tell the guest that @events (ACPI_GED_* of guest-fw/acpi/acpi.h: power button,
+ * PCI rescan) happened. Returns 0 or the errno of KVM_IRQ_LINE. Any thread.
  */
 int acpi_ged_raise(struct acpi_ged *ged, uint32_t events);
 

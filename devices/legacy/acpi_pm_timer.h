@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/log.h"
 
 /*
  * The power management timer (ACPI 6.5, 4.8.3.3): a read-only 32-bit counter of 3.579545 MHz.

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/log.h"
 
 /*
  * The MC146818 real-time clock and its battery-backed bytes behind ports 0x70 (index) and 0x71

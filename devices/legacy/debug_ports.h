@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/log.h"
 
 /*
  * Ports for tests and measurements.

@@ -2,8 +2,8 @@
 #ifndef DEVICES_LEGACY_I8042_H
 #define DEVICES_LEGACY_I8042_H
 
-#include "vmm/core/bus.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/log.h"
 
 /*
  * What is left of the keyboard controller: command 0xFE on port 0x64, which pulses the reset line,

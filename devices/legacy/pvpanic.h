@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/log.h"
 
 /* The paravirtual panic port (QEMU docs/specs/pvpanic, Linux drivers/misc/pvpanic): the guest says
  * that its kernel has panicked, or that a crash kernel takes over. */

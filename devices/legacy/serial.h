@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "devices/legacy/serial_backend.h"
-#include "vmm/core/bus.h"
-#include "vmm/core/irq.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/irq.h"
+#include "core/log.h"
 
 /*
  * A PC16550D UART (National Semiconductor data sheet, "8.0 Registers"): eight byte registers, 16

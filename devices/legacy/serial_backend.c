@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "devices/legacy/serial_open.h"
-#include "vmm/core/fd.h"
+#include "core/fd.h"
 
 #define OUTPUT_SIZE     65536u
 #define OUTPUT_HIGH     4096u    /* written at once instead of by the timer */

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/event_loop.h"
-#include "vmm/core/log.h"
+#include "core/event_loop.h"
+#include "core/log.h"
 
 /*
  * The host end of a serial line. Output never blocks: it is collected for about a millisecond (so

@@ -12,7 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "vmm/core/fd.h"
+#include "core/fd.h"
 
 /*
  * A descriptor of the caller is shared with whoever gave it to us: O_NONBLOCK on it would surprise

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_assign.h"
+#include "devices/pci/assign.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "devices/pci/pci_bus.h"
+#include "devices/pci/bus.h"
 
 #define PCI_BRIDGE_IO_GRANULARITY     0x1000u
 #define PCI_BRIDGE_MEMORY_GRANULARITY 0x100000u

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_ASSIGN_H
-#define DEVICES_PCI_PCI_ASSIGN_H
+#ifndef DEVICES_PCI_ASSIGN_H
+#define DEVICES_PCI_ASSIGN_H
 
 #include <stddef.h>
 
-#include "devices/pci/pci_root.h"
+#include "devices/pci/root.h"
 
 /*
  * The planner behind pci_assign_resources(): pure functions over lists of requests, one list for

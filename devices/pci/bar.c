@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "devices/pci/pci_bus.h"
+#include "devices/pci/bus.h"
 
 uint32_t pci_bar_offset(const struct pci_device *device, unsigned int index)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_BUS_H
-#define DEVICES_PCI_PCI_BUS_H
+#ifndef DEVICES_PCI_BUS_H
+#define DEVICES_PCI_BUS_H
 
 #include <linux/pci.h>
 #include <pthread.h>
 
-#include "devices/pci/pci_root.h"
+#include "devices/pci/root.h"
 
 /* What the files of devices/pci share about buses and the root. Not for other directories. */
 

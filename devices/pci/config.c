@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "devices/pci/pci_bus.h"
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
+#include "devices/pci/bus.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
 
 static bool pci_config_access_is_valid(uint32_t offset, unsigned int size)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "devices/pci/pci_bus.h"
+#include "devices/pci/bus.h"
 
 #define PCI_FIRST_CAPABILITY     0x40u
 #define PCI_FIRST_EXT_CAPABILITY 0x100u

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_DEVICE_H
-#define DEVICES_PCI_PCI_DEVICE_H
+#ifndef DEVICES_PCI_DEVICE_H
+#define DEVICES_PCI_DEVICE_H
 
 #include <linux/pci_regs.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/core/bus.h"
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/irq.h"
-#include "vmm/core/log.h"
+#include "core/bus.h"
+#include "core/guest_memory.h"
+#include "core/irq.h"
+#include "core/log.h"
 
 /*
  * One PCI Express function: its 4 KiB configuration space (PCIe 7.5), its BARs, and how both are
  * reached.
  *
  * Locking: every configuration access, and everything it causes (bar_mapped, bar_unmapped,
- * config_written, reset), runs under the lock of the struct pci_root (devices/pci/pci_root.h). MMIO
+ * config_written, reset), runs under the lock of the struct pci_root (devices/pci/root.h). MMIO
  * and port handlers run without it. Order of locks: pci_root, then the device's own, then bus / irq
  * / guest_memory.
  */
@@ -108,8 +108,8 @@ struct pci_device {
 	uint16_t last_ext_capability; /* 0: none yet */
 	uint16_t express;             /* offset of the PCI Express capability, 0: none */
 	uint16_t power_management;    /* offset of the power management capability, 0: none */
-	struct pci_msix *msix;        /* NULL: none (devices/pci/pci_msix.h) */
-	struct pci_msi *msi;          /* NULL: none (devices/pci/pci_msi.h) */
+	struct pci_msix *msix;        /* NULL: none (devices/pci/msix.h) */
+	struct pci_msi *msi;          /* NULL: none (devices/pci/msi.h) */
 	bool bus_master;              /* PCI_COMMAND, readable without the lock */
 	bool intx_level;              /* what the device drives; see pci_intx.c */
 	bool intx_disabled;           /* Interrupt Disable, as pci_intx.c knows it */
@@ -144,7 +144,7 @@ static inline void pci_set_long(uint8_t *config, uint32_t offset, uint32_t value
 /*
  * pci_device_init() - zero everything except name and ops, set the identity and the standard
  * header's write masks.
- * @class_code: 24 bits. A type 0 header; root ports make their own (devices/pci/pci_root_port.h).
+ * @class_code: 24 bits. A type 0 header; root ports make their own (devices/pci/root_port.h).
  */
 void pci_device_init(struct pci_device *device, uint16_t vendor, uint16_t device_id,
 		     uint32_t class_code, uint8_t revision, uint16_t subsystem_vendor,

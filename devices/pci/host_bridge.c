@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_bus.h"
+#include "devices/pci/bus.h"
 
 /* The identity of the generic PCI Express host bridge of virtual machines: no driver binds to it
  * and no chipset quirk fires. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_bus.h"
+#include "devices/pci/bus.h"
 
 /* The pin (0..7) of the root that INTA of the function arrives at. */
 static uint32_t pci_intx_pin(const struct pci_device *device)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_msi.h"
+#include "devices/pci/msi.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "devices/pci/pci_bus.h"
-#include "devices/pci/pci_vector.h"
+#include "devices/pci/bus.h"
+#include "devices/pci/vector.h"
 
 struct pci_msi {
 	pthread_mutex_t lock; /* live state; after the root's lock, before irq's */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_MSI_H
-#define DEVICES_PCI_PCI_MSI_H
+#ifndef DEVICES_PCI_MSI_H
+#define DEVICES_PCI_MSI_H
 
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 /*
  * MSI (PCIe 6.1.4, 7.7.1): up to 32 vectors behind one address, wired as those of MSI-X
- * (devices/pci/pci_msix.h): eventfd -> irqfd -> GSI, both made when they are first needed.
+ * (devices/pci/msix.h): eventfd -> irqfd -> GSI, both made when they are first needed.
  */
 #define PCI_MSI_MAX_VECTORS 32u
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_msix.h"
+#include "devices/pci/msix.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "devices/pci/pci_bus.h"
-#include "devices/pci/pci_vector.h"
+#include "devices/pci/bus.h"
+#include "devices/pci/vector.h"
 
 #define PCI_MSIX_CAPABILITY_SIZE 12u
 

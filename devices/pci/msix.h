@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_MSIX_H
-#define DEVICES_PCI_PCI_MSIX_H
+#ifndef DEVICES_PCI_MSIX_H
+#define DEVICES_PCI_MSIX_H
 
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 /*
  * MSI-X (PCIe 6.1.4, 7.7.2) with one eventfd per vector, wired eventfd -> irqfd -> GSI while the

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_root.h"
+#include "devices/pci/root.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/pci/pci_bus.h"
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
+#include "devices/pci/bus.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
 
 #define PCI_ECAM_BUS_SIZE  (1ull << 20) /* PCIe 7.2.2 */
 #define PCI_CONFIG_ADDRESS 0xcf8u

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_ROOT_H
-#define DEVICES_PCI_PCI_ROOT_H
+#ifndef DEVICES_PCI_ROOT_H
+#define DEVICES_PCI_ROOT_H
 
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 /*
  * The PCI segment of a machine: host bridges, each with its range of bus numbers, and the two ways

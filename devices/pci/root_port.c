@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_root_port.h"
+#include "devices/pci/root_port.h"
 
 #include <errno.h>
 
-#include "devices/pci/pci_bus.h"
-#include "devices/pci/pci_msi.h"
+#include "devices/pci/bus.h"
+#include "devices/pci/msi.h"
 
 #define PCI_ROOT_PORT_VENDOR      0x1b36
 #define PCI_ROOT_PORT_DEVICE      0x000c

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_ROOT_PORT_H
-#define DEVICES_PCI_PCI_ROOT_PORT_H
+#ifndef DEVICES_PCI_ROOT_PORT_H
+#define DEVICES_PCI_ROOT_PORT_H
 
-#include "devices/pci/pci_root.h"
+#include "devices/pci/root.h"
 
 /*
  * A PCI Express root port: type 1 header (PCIe 7.5.1.3), express capability with slot and a link

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/pci/pci_vector.h"
+#include "devices/pci/vector.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_PCI_PCI_VECTOR_H
-#define DEVICES_PCI_PCI_VECTOR_H
+#ifndef DEVICES_PCI_VECTOR_H
+#define DEVICES_PCI_VECTOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/core/irq.h"
+#include "core/irq.h"
 
 /*
  * One message-signalled interrupt: an eventfd, and while it is live a GSI with a route and an irqfd

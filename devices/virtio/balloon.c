@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_balloon.h"
+#include "devices/virtio/balloon.h"
 
 #include <endian.h>
 #include <errno.h>

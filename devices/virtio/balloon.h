@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_BALLOON_H
-#define DEVICES_VIRTIO_VIRTIO_BALLOON_H
+#ifndef DEVICES_VIRTIO_BALLOON_H
+#define DEVICES_VIRTIO_BALLOON_H
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * The memory balloon (virtio 1.2, 5.5). Inflated and reported pages are given back to the host with

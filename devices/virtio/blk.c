@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/blk.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_blk_internal.h"
+#include "devices/virtio/blk_internal.h"
 
 #define DEFAULT_QUEUE_SIZE 256u
 #define MAX_SEGMENTS       254u

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_BLK_H
-#define DEVICES_VIRTIO_VIRTIO_BLK_H
+#ifndef DEVICES_VIRTIO_BLK_H
+#define DEVICES_VIRTIO_BLK_H
 
 #include "devices/virtio/rate_limiter.h"
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * A disk (virtio 1.2, 5.2) on a raw file or a block device. Requests of one batch go to the kernel

@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_blk_internal.h"
+#include "devices/virtio/blk_internal.h"
 
 #define SUBMISSION_ENTRIES 256u
 #define REAP_BATCH         64u

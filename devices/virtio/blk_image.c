@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_blk_internal.h"
+#include "devices/virtio/blk_internal.h"
 
 #define PROBE_BLOCK 4096u
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_BLK_INTERNAL_H
-#define DEVICES_VIRTIO_VIRTIO_BLK_INTERNAL_H
+#ifndef DEVICES_VIRTIO_BLK_INTERNAL_H
+#define DEVICES_VIRTIO_BLK_INTERNAL_H
 
 #include <liburing.h>
 #include <linux/virtio_blk.h>
 #include <sys/types.h>
 
-#include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/blk.h"
 
 #define BLK_SECTOR     512u
 #define BLK_MAX_QUEUES 64u

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/virtio/virtio_blk_internal.h"
+#include "devices/virtio/blk_internal.h"
 
 /* Requests as virtio 1.2, 5.2.6 describes them; no assumption about how they are cut into
  * descriptors (2.7.4). */

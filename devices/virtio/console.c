@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_console.h"
+#include "devices/virtio/console.h"
 
 #include <endian.h>
 #include <errno.h>

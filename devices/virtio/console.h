@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_CONSOLE_H
-#define DEVICES_VIRTIO_VIRTIO_CONSOLE_H
+#ifndef DEVICES_VIRTIO_CONSOLE_H
+#define DEVICES_VIRTIO_CONSOLE_H
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /* One console port (virtio 1.2, 5.3), hvc0 in Linux, between two file descriptors. */
 struct virtio_console_options {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_DEVICE_H
-#define DEVICES_VIRTIO_VIRTIO_DEVICE_H
+#ifndef DEVICES_VIRTIO_DEVICE_H
+#define DEVICES_VIRTIO_DEVICE_H
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "devices/virtio/virtqueue.h"
-#include "vmm/core/event_loop.h"
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/log.h"
+#include "core/event_loop.h"
+#include "core/guest_memory.h"
+#include "core/log.h"
 
 /*
  * A virtio device without its transport: identity, features, queues, and what the device type does.

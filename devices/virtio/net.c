@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_net.h"
+#include "devices/virtio/net.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_net_internal.h"
+#include "devices/virtio/net_internal.h"
 
 #define DEFAULT_QUEUE_SIZE 256u
 #define VHOST_DEVICE       "/dev/vhost-net"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_NET_H
-#define DEVICES_VIRTIO_VIRTIO_NET_H
+#ifndef DEVICES_VIRTIO_NET_H
+#define DEVICES_VIRTIO_NET_H
 
 #include "devices/virtio/rate_limiter.h"
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * A network card (virtio 1.2, 5.1) on a tap interface. Checksum and segmentation offloads are

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_NET_INTERNAL_H
-#define DEVICES_VIRTIO_VIRTIO_NET_INTERNAL_H
+#ifndef DEVICES_VIRTIO_NET_INTERNAL_H
+#define DEVICES_VIRTIO_NET_INTERNAL_H
 
 #include <linux/virtio_net.h>
 
 #include "devices/virtio/vhost.h"
-#include "devices/virtio/virtio_net.h"
+#include "devices/virtio/net.h"
 
 #define NET_RX             0u
 #define NET_TX             1u

@@ -6,7 +6,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "devices/virtio/virtio_net_internal.h"
+#include "devices/virtio/net_internal.h"
 
 /* Packets before other devices of the loop get their turn. */
 #define BUDGET 128u

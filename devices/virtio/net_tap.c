@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_net_internal.h"
+#include "devices/virtio/net_internal.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 

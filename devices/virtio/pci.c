@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_pci.h"
+#include "devices/virtio/pci.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/pci/pci_msix.h"
-#include "devices/virtio/virtio_pci_internal.h"
+#include "devices/pci/msix.h"
+#include "devices/virtio/pci_internal.h"
 
 #define VIRTIO_PCI_VENDOR      0x1af4u
 #define VIRTIO_PCI_DEVICE_BASE 0x1040u /* + VIRTIO_ID_* (4.1.2) */

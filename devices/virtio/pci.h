@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_PCI_H
-#define DEVICES_VIRTIO_VIRTIO_PCI_H
+#ifndef DEVICES_VIRTIO_PCI_H
+#define DEVICES_VIRTIO_PCI_H
 
-#include "devices/pci/pci_device.h"
-#include "devices/virtio/virtio_device.h"
-#include "vmm/core/kvm.h"
+#include "devices/pci/device.h"
+#include "devices/virtio/device.h"
+#include "core/kvm.h"
 
 /*
  * The modern PCI transport (virtio 1.2, 4.1): one function with one 32-bit memory BAR that holds

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_PCI_INTERNAL_H
-#define DEVICES_VIRTIO_VIRTIO_PCI_INTERNAL_H
+#ifndef DEVICES_VIRTIO_PCI_INTERNAL_H
+#define DEVICES_VIRTIO_PCI_INTERNAL_H
 
 #include <linux/virtio_pci.h>
 #include <pthread.h>
 
-#include "devices/virtio/virtio_pci.h"
+#include "devices/virtio/pci.h"
 
 /*
  * The one BAR. Each structure has a page of its own, so that a guest can map the notification area

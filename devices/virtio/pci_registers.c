@@ -2,8 +2,8 @@
 #include <endian.h>
 #include <string.h>
 
-#include "devices/pci/pci_msix.h"
-#include "devices/virtio/virtio_pci_internal.h"
+#include "devices/pci/msix.h"
+#include "devices/virtio/pci_internal.h"
 
 /* What the guest reads and writes: the structures of virtio 1.2, 4.1.4, in the BAR. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_rng.h"
+#include "devices/virtio/rng.h"
 
 #include <errno.h>
 #include <stdlib.h>

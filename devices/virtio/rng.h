@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_RNG_H
-#define DEVICES_VIRTIO_VIRTIO_RNG_H
+#ifndef DEVICES_VIRTIO_RNG_H
+#define DEVICES_VIRTIO_RNG_H
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /* Entropy (virtio 1.2, 5.4) from getrandom(2). */
 struct virtio_rng_options {

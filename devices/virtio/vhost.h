@@ -2,7 +2,7 @@
 #ifndef DEVICES_VIRTIO_VHOST_H
 #define DEVICES_VIRTIO_VHOST_H
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * What the vhost devices of the kernel have in common (linux/vhost.h): the kernel serves queues by

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "vmm/core/guest_memory.h"
+#include "core/guest_memory.h"
 
 /*
  * A split virtqueue (virtio 1.2, 2.7), device side: the only code that reads descriptors. The ring

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/virtio/virtio_vsock.h"
+#include "devices/virtio/vsock.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_vsock_internal.h"
+#include "devices/virtio/vsock_internal.h"
 
 #define VHOST_DEVICE "/dev/vhost-vsock"
 #define PORT_SUFFIX  11u /* "_4294967295" */

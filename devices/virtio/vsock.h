@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_VSOCK_H
-#define DEVICES_VIRTIO_VIRTIO_VSOCK_H
+#ifndef DEVICES_VIRTIO_VSOCK_H
+#define DEVICES_VIRTIO_VSOCK_H
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * Sockets between host and guest (virtio 1.2, 5.10). With a socket path: the protocol that

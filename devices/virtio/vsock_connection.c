@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_vsock_internal.h"
+#include "devices/virtio/vsock_internal.h"
 
 #define BOTH_WAYS    (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 #define ACCEPT_BATCH 16u

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DEVICES_VIRTIO_VIRTIO_VSOCK_INTERNAL_H
-#define DEVICES_VIRTIO_VIRTIO_VSOCK_INTERNAL_H
+#ifndef DEVICES_VIRTIO_VSOCK_INTERNAL_H
+#define DEVICES_VIRTIO_VSOCK_INTERNAL_H
 
 #include <linux/virtio_vsock.h>
 #include <sys/types.h>
 
 #include "devices/virtio/vhost.h"
-#include "devices/virtio/virtio_vsock.h"
+#include "devices/virtio/vsock.h"
 
 #define VSOCK_RX                  0u
 #define VSOCK_TX                  1u

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/virtio/virtio_vsock_internal.h"
+#include "devices/virtio/vsock_internal.h"
 
 /* Packets before other devices of the loop get their turn. */
 #define BUDGET 64u

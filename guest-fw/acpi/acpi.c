@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layout of all tables in one buffer: RSDP, DSDT, the XSDT's tables, XSDT. */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #include <errno.h>
 #include <stdio.h>

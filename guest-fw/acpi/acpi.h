@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef GUEST_FW_ACPI_H
-#define GUEST_FW_ACPI_H
+#ifndef GUEST_FW_ACPI_ACPI_H
+#define GUEST_FW_ACPI_ACPI_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef GUEST_FW_AML_H
-#define GUEST_FW_AML_H
+#ifndef GUEST_FW_ACPI_AML_H
+#define GUEST_FW_ACPI_AML_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest-fw/bytes.h"
+#include "guest-fw/acpi/bytes.h"
 
 /*
  * ACPI Machine Language (ACPI 6.5, 20.2) written in stream order: an operator first, then its

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Resource descriptors (ACPI 6.5, 6.4). */
-#include "guest-fw/aml.h"
+#include "guest-fw/acpi/aml.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-fw/bytes.h"
+#include "guest-fw/acpi/bytes.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CXL Early Discovery Table (CXL 9.18.1). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Validation of struct acpi_machine: ECAM, bridges, windows, CXL, and that nothing overlaps. */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #define MEBIBYTE      UINT64_C(0x100000)
 #define IO_SPACE_LAST UINT64_C(0xffff)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Differentiated System Description Table: the frame, processors, reserved resources, events. */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #include <stdio.h>
 

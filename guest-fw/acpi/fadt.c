@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed ACPI Description Table (ACPI 6.5, 5.2.9) of a hardware-reduced machine. */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #include <errno.h>
 

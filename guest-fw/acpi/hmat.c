@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Heterogeneous Memory Attribute Table (ACPI 6.5, 5.2.28). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 enum {
 	HMAT_PROXIMITY_DOMAIN = 0,

@@ -2,9 +2,9 @@
 #ifndef GUEST_FW_ACPI_INTERNAL_H
 #define GUEST_FW_ACPI_INTERNAL_H
 
-#include "guest-fw/acpi.h"
-#include "guest-fw/aml.h"
-#include "guest-fw/bytes.h"
+#include "guest-fw/acpi/acpi.h"
+#include "guest-fw/acpi/aml.h"
+#include "guest-fw/acpi/bytes.h"
 
 /* Shared by the files of guest-fw that make up acpi_build(); not for others. */
 

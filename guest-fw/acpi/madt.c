@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Multiple APIC Description Table (ACPI 6.5, 5.2.12). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 enum {
 	MADT_LOCAL_APIC = 0,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PCI Express memory mapped configuration (PCI Firmware 3.3, 4.1.2). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 void acpi_write_mcfg(struct acpi_build *build)
 {

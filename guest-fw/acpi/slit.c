@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System Locality Distance Information Table (ACPI 6.5, 5.2.17). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 void acpi_write_slit(struct acpi_build *build)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Serial Port Console Redirection table, revision 2 (the last that Debian 12's iasl knows). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 #define SPCR_TYPE_16550       0u
 #define SPCR_INTERRUPT_IOAPIC 2u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System Resource Affinity Table (ACPI 6.5, 5.2.16). */
-#include "guest-fw/acpi_internal.h"
+#include "guest-fw/acpi/internal.h"
 
 enum {
 	SRAT_LOCAL_APIC = 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-fw/e820.h"
+#include "guest-fw/x86/e820.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef GUEST_FW_E820_H
-#define GUEST_FW_E820_H
+#ifndef GUEST_FW_X86_E820_H
+#define GUEST_FW_X86_E820_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_KERNEL_UAPI_H
-#define PASSTHROUGH_VFIO_KERNEL_UAPI_H
+#ifndef WIRE_IOMMUFD_H
+#define WIRE_IOMMUFD_H
 
 #include <linux/ioctl.h>
 #include <linux/vfio.h>

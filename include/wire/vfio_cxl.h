@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_CXL_UAPI_H
-#define PASSTHROUGH_VFIO_CXL_UAPI_H
+#ifndef WIRE_VFIO_CXL_H
+#define WIRE_VFIO_CXL_H
 
 /*
  * The numbers of the VFIO UAPI for CXL devices, which no released <linux/vfio.h> has. The

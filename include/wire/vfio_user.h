@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_USER_PROTOCOL_H
-#define PASSTHROUGH_VFIO_USER_PROTOCOL_H
+#ifndef WIRE_VFIO_USER_H
+#define WIRE_VFIO_USER_H
 
 /*
  * The vfio-user wire format, shared by our client (passthrough/) and by cxvm-accel-sim. Section

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "devices/pci/pci_msix.h"
-#include "passthrough/passthrough_internal.h"
+#include "devices/pci/msix.h"
+#include "passthrough/device/internal.h"
 
 static uint64_t all_ones(unsigned int size)
 {

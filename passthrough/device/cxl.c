@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
-#include "passthrough/passthrough_internal.h"
-#include "passthrough/vfio_cxl_uapi.h"
-#include "passthrough/window_placement.h"
+#include "passthrough/device/internal.h"
+#include "wire/vfio_cxl.h"
+#include "passthrough/discover/window_placement.h"
 
 /*
  * The device memory is mapped into this process once and whole, at an address that allows the

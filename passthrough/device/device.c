@@ -6,10 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
-#include "passthrough/passthrough_internal.h"
-#include "passthrough/passthrough_open.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
+#include "passthrough/device/internal.h"
+#include "passthrough/device/open.h"
 
 /* No more tries after this long: the guest's other devices wait for the root's lock. */
 #define RESET_RETRY_NS (1000u * 1000 * 1000)

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "passthrough/passthrough_internal.h"
-#include "passthrough/window_placement.h"
+#include "passthrough/device/internal.h"
+#include "passthrough/discover/window_placement.h"
 
 static int discover_refuse(struct passthrough_device *device, const char *what, const char *why)
 {

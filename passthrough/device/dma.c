@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "passthrough/passthrough_internal.h"
+#include "passthrough/device/internal.h"
 
 /* Whether the limit on locked memory applies to this process at all. */
 static bool memory_lock_is_limited(uint64_t *limit)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_PASSTHROUGH_INTERNAL_H
-#define PASSTHROUGH_PASSTHROUGH_INTERNAL_H
+#ifndef PASSTHROUGH_DEVICE_INTERNAL_H
+#define PASSTHROUGH_DEVICE_INTERNAL_H
 
 #include <pthread.h>
 
 #include "devices/cxl/component_registers.h"
 #include "devices/cxl/hdm_decoder.h"
-#include "passthrough/config_space.h"
-#include "passthrough/cxl_capability.h"
-#include "passthrough/cxl_dvsec_body.h"
-#include "passthrough/cxl_geometry.h"
-#include "passthrough/passthrough.h"
-#include "passthrough/region_planner.h"
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_transport.h"
+#include "passthrough/view/config_space.h"
+#include "passthrough/discover/cxl_capability.h"
+#include "passthrough/view/dvsec_body.h"
+#include "passthrough/discover/cxl_geometry.h"
+#include "passthrough/device/passthrough.h"
+#include "passthrough/discover/region_planner.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/transport/transport.h"
 
 /*
  * What the files of a passed-through device share.

@@ -6,9 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
-#include "passthrough/passthrough_internal.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
+#include "passthrough/device/internal.h"
 
 /*
  * Interrupts go from the device's side straight into KVM: an eventfd that VFIO or the server

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/passthrough_internal.h"
+#include "passthrough/device/internal.h"
 
 const char *passthrough_id(const struct passthrough_device *device)
 {

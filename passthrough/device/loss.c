@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "passthrough/passthrough_internal.h"
+#include "passthrough/device/internal.h"
 
 /* How long the vCPUs try again what the host refuses, and what ends a series of such tries. */
 #define FAULT_PATIENCE_NS   (500u * 1000 * 1000)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/passthrough_open.h"
+#include "passthrough/device/open.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#include "passthrough/passthrough_internal.h"
-#include "passthrough/vfio_kernel.h"
-#include "passthrough/vfio_user_client.h"
+#include "passthrough/device/internal.h"
+#include "passthrough/vfio/vfio.h"
+#include "passthrough/vfio-user/client.h"
 
 static void close_kernel_fds(const struct passthrough_options *options)
 {

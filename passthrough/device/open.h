@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_PASSTHROUGH_OPEN_H
-#define PASSTHROUGH_PASSTHROUGH_OPEN_H
+#ifndef PASSTHROUGH_DEVICE_OPEN_H
+#define PASSTHROUGH_DEVICE_OPEN_H
 
-#include "passthrough/passthrough.h"
+#include "passthrough/device/passthrough.h"
 
 /*
  * passthrough_open_transport() - from the options to device->transport. Every fd of @options is

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_PASSTHROUGH_H
-#define PASSTHROUGH_PASSTHROUGH_H
+#ifndef PASSTHROUGH_DEVICE_PASSTHROUGH_H
+#define PASSTHROUGH_DEVICE_PASSTHROUGH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devices/pci/pci_root.h"
-#include "vmm/core/event_loop.h"
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/irq.h"
-#include "vmm/core/kvm.h"
-#include "vmm/core/log.h"
+#include "devices/pci/root.h"
+#include "core/event_loop.h"
+#include "core/guest_memory.h"
+#include "core/irq.h"
+#include "core/kvm.h"
+#include "core/log.h"
 
 /*
  * One passed-through PCI function, with or without CXL. For the machine layer it goes in two steps,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/cxl_capability.h"
+#include "passthrough/discover/cxl_capability.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
 
-#include "passthrough/vfio_cxl_uapi.h"
+#include "wire/vfio_cxl.h"
 
 /* A capability reduced to flags, as later generations have it: header and one or two dwords. */
 #define FLAGS_ONLY_MIN 12u

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CXL_CAPABILITY_H
-#define PASSTHROUGH_CXL_CAPABILITY_H
+#ifndef PASSTHROUGH_DISCOVER_CXL_CAPABILITY_H
+#define PASSTHROUGH_DISCOVER_CXL_CAPABILITY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "passthrough/vfio_info.h"
+#include "passthrough/transport/info.h"
 
 /*
  * What a CXL device tells through VFIO, in one normalised record whichever generation of the

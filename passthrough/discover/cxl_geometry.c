@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/cxl_geometry.h"
+#include "passthrough/discover/cxl_geometry.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "passthrough/vfio_cxl_uapi.h"
+#include "wire/vfio_cxl.h"
 
 #define CAPABILITY_HDM    5u        /* CXL 8.2.4: capability ids */
 #define HEADER_SPECULATED 8u        /* dwords of the capability array that are read at once */

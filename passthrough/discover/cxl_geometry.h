@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CXL_GEOMETRY_H
-#define PASSTHROUGH_CXL_GEOMETRY_H
+#ifndef PASSTHROUGH_DISCOVER_CXL_GEOMETRY_H
+#define PASSTHROUGH_DISCOVER_CXL_GEOMETRY_H
 
 #include <stdbool.h>
 #include <stdint.h>

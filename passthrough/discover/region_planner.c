@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/region_planner.h"
+#include "passthrough/discover/region_planner.h"
 
 #include <errno.h>
 #include <linux/vfio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_REGION_PLANNER_H
-#define PASSTHROUGH_REGION_PLANNER_H
+#ifndef PASSTHROUGH_DISCOVER_REGION_PLANNER_H
+#define PASSTHROUGH_DISCOVER_REGION_PLANNER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "passthrough/vfio_info.h"
+#include "passthrough/transport/info.h"
 
 /*
  * "Region capabilities + MSI-X + CXL block + page size -> ordered list of segments": which part of

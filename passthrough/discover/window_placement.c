@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/window_placement.h"
+#include "passthrough/discover/window_placement.h"
 
 #include <errno.h>
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 /* What is being done, for the functions below. */
 struct bind_work {

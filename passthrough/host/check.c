@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/host/host_cxl.h"
+#include "passthrough/host/cxl.h"
 
 #include <linux/pci_regs.h>
 #include <string.h>
 
-#include "passthrough/capability_chain.h"
-#include "passthrough/cxl_capability.h"
+#include "passthrough/transport/capability_chain.h"
+#include "passthrough/discover/cxl_capability.h"
 
 /* CXL 8.1.3, from the DVSEC's start */
 #define DVSEC_DEVICE  0u

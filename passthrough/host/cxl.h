@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_HOST_HOST_CXL_H
-#define PASSTHROUGH_HOST_HOST_CXL_H
+#ifndef PASSTHROUGH_HOST_CXL_H
+#define PASSTHROUGH_HOST_CXL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_HOST_HOST_FILES_H
-#define PASSTHROUGH_HOST_HOST_FILES_H
+#ifndef PASSTHROUGH_HOST_FILES_H
+#define PASSTHROUGH_HOST_FILES_H
 
 #include "passthrough/host/host.h"
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "passthrough/host/host_cxl.h"
+#include "passthrough/host/cxl.h"
 
 /*
  * What the host has that can be passed through, what keeps it from being passed through, and how

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 #define CLASS_CXL_MEMORY 0x050210u
 #define DEVICES_MAX      65536u

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 /* @text is "what\nfix". */
 static void __attribute__((format(printf, 2, 3)))

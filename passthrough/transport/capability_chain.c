@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/capability_chain.h"
+#include "passthrough/transport/capability_chain.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CAPABILITY_CHAIN_H
-#define PASSTHROUGH_CAPABILITY_CHAIN_H
+#ifndef PASSTHROUGH_TRANSPORT_CAPABILITY_CHAIN_H
+#define PASSTHROUGH_TRANSPORT_CAPABILITY_CHAIN_H
 
 #include <stdbool.h>
 #include <stddef.h>

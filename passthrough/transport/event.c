@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_event.h"
+#include "passthrough/transport/event.h"
 
 int vfio_event_open(struct vfio_event *event, struct event_loop *loop, event_callback callback,
 		    void *opaque)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_EVENT_H
-#define PASSTHROUGH_VFIO_EVENT_H
+#ifndef PASSTHROUGH_TRANSPORT_EVENT_H
+#define PASSTHROUGH_TRANSPORT_EVENT_H
 
 #include <stdbool.h>
 
-#include "vmm/core/event_loop.h"
+#include "core/event_loop.h"
 
 /* An interrupt of a device that the VMM takes itself: its error and request indices. */
 struct vfio_event {

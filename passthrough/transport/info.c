@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_info.h"
+#include "passthrough/transport/info.h"
 
 #include <errno.h>
 #include <linux/vfio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_INFO_H
-#define PASSTHROUGH_VFIO_INFO_H
+#ifndef PASSTHROUGH_TRANSPORT_INFO_H
+#define PASSTHROUGH_TRANSPORT_INFO_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "passthrough/capability_chain.h"
+#include "passthrough/transport/capability_chain.h"
 
 /*
  * Checked parsers for the two VFIO information structures that carry capability chains

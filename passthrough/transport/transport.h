@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_TRANSPORT_H
-#define PASSTHROUGH_VFIO_TRANSPORT_H
+#ifndef PASSTHROUGH_TRANSPORT_TRANSPORT_H
+#define PASSTHROUGH_TRANSPORT_TRANSPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/core/event_loop.h"
-#include "vmm/core/log.h"
+#include "core/event_loop.h"
+#include "core/log.h"
 
 /*
  * One table for every way to a device: a vfio-user server (vfio_user_client.h), kernel VFIO by

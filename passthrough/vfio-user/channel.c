@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_user_channel.h"
+#include "passthrough/vfio-user/channel.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_user_receive.h"
+#include "passthrough/vfio-user/receive.h"
 
 /* How often the event loop looks again during one read, before it leaves the rest to the reader. */
 #define CHANNEL_BUSY_LIMIT 256u

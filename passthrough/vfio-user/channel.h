@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "passthrough/vfio_user_protocol.h"
-#include "vmm/core/log.h"
+#include "wire/vfio_user.h"
+#include "core/log.h"
 
 /*
  * The message layer of the vfio-user client: framing, ids, replies in any order, file descriptors,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_user_client.h"
+#include "passthrough/vfio-user/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_user_internal.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/vfio-user/internal.h"
 
 static struct vfio_user_client *client_of(struct vfio_transport *transport)
 {

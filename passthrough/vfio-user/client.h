@@ -2,7 +2,7 @@
 #ifndef PASSTHROUGH_VFIO_USER_CLIENT_H
 #define PASSTHROUGH_VFIO_USER_CLIENT_H
 
-#include "passthrough/vfio_transport.h"
+#include "passthrough/transport/transport.h"
 
 /*
  * The transport to a vfio-user server. The server may die, stall or lie at any time: the device is

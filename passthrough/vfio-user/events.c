@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <linux/vfio.h>
 
-#include "passthrough/vfio_user_internal.h"
+#include "passthrough/vfio-user/internal.h"
 
 /*
  * The interrupts of a vfio-user device that are not the guest's: an uncorrectable error (its link

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_user_file.h"
+#include "passthrough/vfio-user/file.h"
 
 #include <fcntl.h>
 #include <stdio.h>

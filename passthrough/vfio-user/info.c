@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_user_file.h"
-#include "passthrough/vfio_user_internal.h"
+#include "passthrough/vfio-user/file.h"
+#include "passthrough/vfio-user/internal.h"
 
 /*
  * "VFIO_USER_DEVICE_GET_INFO" and its relatives. Everything is fetched in two round trips: the

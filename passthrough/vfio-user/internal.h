@@ -4,11 +4,11 @@
 
 #include <sys/epoll.h>
 
-#include "passthrough/vfio_event.h"
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_transport.h"
-#include "passthrough/vfio_user_channel.h"
-#include "passthrough/vfio_user_negotiate.h"
+#include "passthrough/transport/event.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/transport/transport.h"
+#include "passthrough/vfio-user/channel.h"
+#include "passthrough/vfio-user/negotiate.h"
 
 /* What the files of the vfio-user client share. */
 #define EVENT_EDGE_INPUT    ((uint32_t)EPOLLIN | (uint32_t)EPOLLET)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_user_negotiate.h"
+#include "passthrough/vfio-user/negotiate.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
-#include "passthrough/vfio_user_protocol.h"
+#include "wire/vfio_user.h"
 
 static const char capabilities[] =
 	"{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576,\"pgsizes\":4096}}";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/vfio_user_receive.h"
+#include "passthrough/vfio-user/receive.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef PASSTHROUGH_VFIO_USER_RECEIVE_H
 #define PASSTHROUGH_VFIO_USER_RECEIVE_H
 
-#include "passthrough/vfio_user_channel.h"
+#include "passthrough/vfio-user/channel.h"
 
 /*
  * The receiving half of the channel, for the thread with the reader's role: bytes into messages,

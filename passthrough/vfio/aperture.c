@@ -3,9 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "passthrough/capability_chain.h"
-#include "passthrough/vfio_kernel_internal.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "passthrough/transport/capability_chain.h"
+#include "passthrough/vfio/internal.h"
+#include "wire/iommufd.h"
 
 #define APERTURE_INFO_BYTES 4096u
 #define APERTURE_RANGES     64u

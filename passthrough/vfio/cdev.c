@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passthrough/vfio_kernel_internal.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "passthrough/vfio/internal.h"
+#include "wire/iommufd.h"
 
 static int cdev_open(struct vfio_kernel *kernel, int *fd, const char *path)
 {

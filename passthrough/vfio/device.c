@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/vfio_kernel_internal.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "passthrough/vfio/internal.h"
+#include "wire/iommufd.h"
 
 #define INFO_LIMIT 65536u /* no information structure is longer */
 

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "passthrough/vfio_kernel_internal.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "passthrough/vfio/internal.h"
+#include "wire/iommufd.h"
 
 #define VFIO_REGION_SHIFT 40u /* the kernel's vfio-pci: offset = index << 40 */
 

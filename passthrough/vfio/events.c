@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/vfio_kernel_internal.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "passthrough/vfio/internal.h"
+#include "wire/iommufd.h"
 
 int vfio_kernel_set_irqs(struct vfio_transport *transport, uint32_t index, uint32_t flags,
 			 uint32_t start, uint32_t count, const int *fds)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_KERNEL_INTERNAL_H
-#define PASSTHROUGH_VFIO_KERNEL_INTERNAL_H
+#ifndef PASSTHROUGH_VFIO_INTERNAL_H
+#define PASSTHROUGH_VFIO_INTERNAL_H
 
-#include "passthrough/vfio_event.h"
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_kernel.h"
+#include "passthrough/transport/event.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/vfio/vfio.h"
 
 #define VFIO_KERNEL_PATH 256u
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passthrough/vfio_kernel_internal.h"
+#include "passthrough/vfio/internal.h"
 
 /* "0000:17:00.0", "17:00.0" or a sysfs path that ends in one. */
 static int locate_bdf(const char *host, char *bdf, size_t size)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_kernel.h"
+#include "passthrough/vfio/vfio.h"
 
 static int system_open(void *opaque, const char *path, int flags)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_VFIO_KERNEL_H
-#define PASSTHROUGH_VFIO_KERNEL_H
+#ifndef PASSTHROUGH_VFIO_VFIO_H
+#define PASSTHROUGH_VFIO_VFIO_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "passthrough/vfio_transport.h"
-#include "vmm/core/kvm.h"
+#include "passthrough/transport/transport.h"
+#include "core/kvm.h"
 
 /*
  * The transports to the kernel's VFIO: the group with a type 1 container, and the device's

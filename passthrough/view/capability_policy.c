@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/capability_policy.h"
+#include "passthrough/view/capability_policy.h"
 
 #include <linux/pci_regs.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CAPABILITY_POLICY_H
-#define PASSTHROUGH_CAPABILITY_POLICY_H
+#ifndef PASSTHROUGH_VIEW_CAPABILITY_POLICY_H
+#define PASSTHROUGH_VIEW_CAPABILITY_POLICY_H
 
 #include <stdbool.h>
 #include <stdint.h>

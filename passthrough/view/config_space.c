@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/config_space.h"
+#include "passthrough/view/config_space.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "passthrough/capability_policy.h"
+#include "passthrough/view/capability_policy.h"
 
 #define FIRST_CAPABILITY 0x40u
 #define CXL_VENDOR       0x1e98u

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CONFIG_SPACE_H
-#define PASSTHROUGH_CONFIG_SPACE_H
+#ifndef PASSTHROUGH_VIEW_CONFIG_SPACE_H
+#define PASSTHROUGH_VIEW_CONFIG_SPACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/pci/pci_device.h"
+#include "devices/pci/device.h"
 
 /*
  * Virtualisation of a passed-through function's configuration space: what the guest sees of each

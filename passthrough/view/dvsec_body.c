@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "passthrough/cxl_dvsec_body.h"
+#include "passthrough/view/dvsec_body.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "passthrough/capability_chain.h"
+#include "passthrough/transport/capability_chain.h"
 
 /* CXL 8.1.3: registers, from the DVSEC's start */
 #define CAPABILITY     0x0au

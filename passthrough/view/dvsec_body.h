@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PASSTHROUGH_CXL_DVSEC_BODY_H
-#define PASSTHROUGH_CXL_DVSEC_BODY_H
+#ifndef PASSTHROUGH_VIEW_DVSEC_BODY_H
+#define PASSTHROUGH_VIEW_DVSEC_BODY_H
 
 #include <stdbool.h>
 #include <stdint.h>

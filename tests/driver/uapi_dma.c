@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_kernel_uapi.h"
+#include "wire/iommufd.h"
 #include "tests/driver/uapi_device.h"
 
 #define DMA_RAM    0x100000000ull

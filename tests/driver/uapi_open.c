@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_kernel_uapi.h"
+#include "wire/iommufd.h"
 #include "tests/driver/uapi_device.h"
 
 static int open_group(struct uapi_device *device)

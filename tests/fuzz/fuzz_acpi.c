@@ -4,8 +4,8 @@
  * sound machine, so that deep states are reached; whatever it says, a build either fails or gives
  * tables with right lengths and checksums, and it never writes outside the buffer it was given.
  */
-#include "guest-fw/acpi.h"
-#include "guest-fw/e820.h"
+#include "guest-fw/acpi/acpi.h"
+#include "guest-fw/x86/e820.h"
 
 #include <errno.h>
 #include <stdlib.h>

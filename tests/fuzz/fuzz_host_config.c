@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/host/host_cxl.h"
+#include "passthrough/host/cxl.h"
 
 /* A device's configuration space, of any length, for cxvm host list: the bytes are the device's. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

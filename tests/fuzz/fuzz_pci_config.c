@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
-#include "devices/pci/pci_root_port.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
+#include "devices/pci/root_port.h"
 
 #define ECAM     0xe0000000ull
 #define RAM_SIZE 0x200000ull

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "devices/accel-sim/guarded_memory.h"
-#include "devices/accel-sim/session.h"
+#include "accel-sim/guarded_memory.h"
+#include "accel-sim/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
-#include "passthrough/config_space.h"
-#include "passthrough/cxl_dvsec_body.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
+#include "passthrough/view/config_space.h"
+#include "passthrough/view/dvsec_body.h"
 
 /*
  * A device's configuration space from any bytes becomes lists that end; then the device DVSEC's

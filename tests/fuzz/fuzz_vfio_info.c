@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/cxl_capability.h"
-#include "passthrough/cxl_geometry.h"
-#include "passthrough/vfio_info.h"
+#include "passthrough/discover/cxl_capability.h"
+#include "passthrough/discover/cxl_geometry.h"
+#include "passthrough/transport/info.h"
 
 /*
  * Capability chains, region informations, the CXL capability in all layouts and the decoder

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/region_planner.h"
+#include "passthrough/discover/region_planner.h"
 
 /* The segments of any plan cover the BAR exactly, and nothing direct touches a hole. */
 static uint64_t take(const uint8_t **data, size_t *size)

@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_user_client.h"
-#include "passthrough/vfio_user_protocol.h"
+#include "passthrough/vfio-user/client.h"
+#include "wire/vfio_user.h"
 
 /*
  * The vfio-user client against any byte stream. The client's message ids count from 1, so the input

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/blk.h"
 #include "tests/fuzz/virtio_fuzz.h"
 
 #define DISK 65536

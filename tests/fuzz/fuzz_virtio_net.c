@@ -2,7 +2,7 @@
 /* Network queues of a hostile driver, with packets of any size arriving at the same time. */
 #include <sys/socket.h>
 
-#include "devices/virtio/virtio_net_internal.h"
+#include "devices/virtio/net_internal.h"
 #include "tests/fuzz/virtio_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

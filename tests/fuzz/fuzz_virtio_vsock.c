@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "devices/virtio/virtio_vsock_internal.h"
+#include "devices/virtio/vsock_internal.h"
 #include "tests/fuzz/virtio_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

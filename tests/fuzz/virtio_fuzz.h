@@ -2,7 +2,7 @@
 #ifndef TESTS_FUZZ_VIRTIO_FUZZ_H
 #define TESTS_FUZZ_VIRTIO_FUZZ_H
 
-#include "tests/unit/devices/virtio_guest.h"
+#include "tests/unit/devices/virtio/guest.h"
 
 /*
  * From bytes to a hostile driver: a ring of 16 descriptors, 16 more in an indirect table, a list of

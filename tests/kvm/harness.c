@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/integration/harness.h"
+#include "tests/kvm/harness.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 /*
- * Runs a test guest (tests/integration/guest/) through the public API on the real /dev/kvm. All
+ * Runs a test guest (tests/kvm/guest/) through the public API on the real /dev/kvm. All
  * functions end the Criterion test when something that is not under test goes wrong.
  */
 #define GUEST_PASS 0x600du

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/integration/harness.h"
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/kvm/harness.h"
+#include "tests/sim/protocol/client.h"
 
 #define LIMIT   .timeout = 120
 #define PATTERN 0x0123456789abcdefull

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/integration/harness.h"
+#include "tests/kvm/harness.h"
 
 #define LIMIT .timeout = 60
 

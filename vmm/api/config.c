@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/api/options.h"
+#include "vmm/config/options.h"
 #include "vmm/api/vm.h"
 
 #define DEFAULT_MEMORY_BYTES   (UINT64_C(512) << 20)

@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/api/check.h"
-#include "vmm/api/options.h"
+#include "vmm/config/check.h"
+#include "vmm/config/options.h"
 #include "vmm/api/vm.h"
 
 /* The largest option struct: options are parsed into one of these. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "vmm/api/host_format.h"
-#include "vmm/api/options.h"
+#include "vmm/config/options.h"
 
 /* The options of this library's size, and the host they name. */
 static int begin(const struct cxvm_host_options *given, enum cxvm_format format, char **text,

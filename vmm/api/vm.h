@@ -9,8 +9,8 @@
 
 #include <cxvm/cxvm.h>
 
-#include "vmm/core/log.h"
-#include "vmm/machine/config.h"
+#include "core/log.h"
+#include "vmm/machine/specification.h"
 #include "vmm/machine/machine.h"
 
 struct cxvm {

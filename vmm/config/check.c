@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "passthrough/host/host.h"
-#include "vmm/api/check.h"
-#include "vmm/arch/x86_64/boot.h"
-#include "vmm/arch/x86_64/cpu.h"
+#include "vmm/config/check.h"
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/cpu.h"
 #include "vmm/machine/machine.h"
 
 #define MIB UINT64_C(0x100000)

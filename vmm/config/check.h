@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_API_CHECK_H
-#define VMM_API_CHECK_H
+#ifndef VMM_CONFIG_CHECK_H
+#define VMM_CONFIG_CHECK_H
 
-#include "vmm/machine/config.h"
+#include "vmm/machine/specification.h"
 
 /*
  * config_check() - every problem of a complete configuration (defaults filled in), each handed to

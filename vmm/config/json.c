@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/api/options.h"
+#include "vmm/config/options.h"
 #include "vmm/api/vm.h"
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/api/options.h"
+#include "vmm/config/options.h"
 
 #include <string.h>
 

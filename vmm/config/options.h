@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_API_OPTIONS_H
-#define VMM_API_OPTIONS_H
+#ifndef VMM_CONFIG_OPTIONS_H
+#define VMM_CONFIG_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cxvm/cxvm.h>
 
-#include "vmm/machine/config.h"
+#include "vmm/machine/specification.h"
 
 /*
  * The one list of configuration fields. Each public option struct is a section; its fields carry

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/machine/machine_internal.h"
+#include "vmm/machine/internal.h"
 
 static int parse_number(const char **text, unsigned long *value)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/machine/machine_console.h"
+#include "vmm/machine/console.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "devices/legacy/serial_backend.h"
-#include "devices/virtio/virtio_console.h"
-#include "vmm/core/fd.h"
+#include "devices/virtio/console.h"
+#include "core/fd.h"
 
 #define PUMP_BYTES 4096u
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_MACHINE_MACHINE_CONSOLE_H
-#define VMM_MACHINE_MACHINE_CONSOLE_H
+#ifndef VMM_MACHINE_CONSOLE_H
+#define VMM_MACHINE_CONSOLE_H
 
 #include <stdbool.h>
 
 #include <cxvm/cxvm.h>
 
 #include "devices/legacy/serial_backend.h"
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /* The virtio console (hvc0) of a machine and its end on the host: the "console" section. */
 struct machine_console;

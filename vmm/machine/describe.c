@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "vmm/arch/x86_64/layout.h"
+#include "arch/x86_64/layout.h"
 #include "vmm/machine/describe.h"
-#include "vmm/machine/machine_internal.h"
+#include "vmm/machine/internal.h"
 
 static void add_row(struct description *description, uint64_t base, uint64_t size,
 		    enum description_kind kind, const char *format, ...)

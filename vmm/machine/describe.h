@@ -8,8 +8,8 @@
 
 #include <cxvm/cxvm.h>
 
-#include "passthrough/passthrough.h"
-#include "vmm/machine/config.h"
+#include "passthrough/device/passthrough.h"
+#include "vmm/machine/specification.h"
 
 /* A snapshot of the guest physical map for people and programs; plain data, so that the formatting
  * is pure. */

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest-fw/acpi.h"
-#include "guest-fw/e820.h"
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/machine/machine_internal.h"
+#include "guest-fw/acpi/acpi.h"
+#include "guest-fw/x86/e820.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
 #include "vmm/machine/numa.h"
 
 /* Everything that acpi_build() reads, in one allocation: the tables of 64 vCPUs and 33 bridges are

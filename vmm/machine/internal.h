@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_MACHINE_MACHINE_INTERNAL_H
-#define VMM_MACHINE_MACHINE_INTERNAL_H
+#ifndef VMM_MACHINE_INTERNAL_H
+#define VMM_MACHINE_INTERNAL_H
 
 /* What the files of vmm/machine share; nobody else includes this. */
 
@@ -9,16 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/pci/pci_root.h"
-#include "devices/virtio/virtio_pci.h"
-#include "passthrough/passthrough.h"
-#include "vmm/arch/x86_64/boot.h"
-#include "vmm/arch/x86_64/cpu.h"
-#include "vmm/core/bus.h"
-#include "vmm/core/event_loop.h"
-#include "vmm/core/guest_memory.h"
-#include "vmm/core/irq.h"
-#include "vmm/core/kvm.h"
+#include "devices/pci/root.h"
+#include "devices/virtio/pci.h"
+#include "passthrough/device/passthrough.h"
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/cpu.h"
+#include "core/bus.h"
+#include "core/event_loop.h"
+#include "core/guest_memory.h"
+#include "core/irq.h"
+#include "core/kvm.h"
 #include "vmm/machine/layout.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/seccomp.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/layout.h"
+#include "arch/x86_64/layout.h"
 
 #define MIB                 ((uint64_t)1 << 20)
 #define GIB                 ((uint64_t)1 << 30)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devices/pci/pci_root.h"
-#include "vmm/machine/config.h"
+#include "devices/pci/root.h"
+#include "vmm/machine/specification.h"
 
 /*
  * The guest physical map as a pure plan: where RAM, CXL host bridge registers, CXL fixed windows

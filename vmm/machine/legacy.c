@@ -10,10 +10,10 @@
 #include "devices/legacy/i8042.h"
 #include "devices/legacy/pvpanic.h"
 #include "devices/legacy/serial.h"
-#include "guest-fw/acpi.h"
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/machine/machine_console.h"
-#include "vmm/machine/machine_internal.h"
+#include "guest-fw/acpi/acpi.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/machine/console.h"
+#include "vmm/machine/internal.h"
 
 #define SERIAL_PORT 0x3f8u
 #define GED_PORT    0x600u

@@ -8,8 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/machine/machine_internal.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
 
 static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topology,
 		       const struct logger *logger)

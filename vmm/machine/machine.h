@@ -4,8 +4,8 @@
 
 #include <cxvm/cxvm.h>
 
-#include "vmm/core/log.h"
-#include "vmm/machine/config.h"
+#include "core/log.h"
+#include "vmm/machine/specification.h"
 
 /*
  * One machine, assembled from a checked configuration. Life: machine_create() builds everything up

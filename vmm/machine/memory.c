@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/machine/machine_internal.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
 
 #define PREFAULT_THREADS_MAX 16u
 

@@ -2,8 +2,8 @@
 #ifndef VMM_MACHINE_NUMA_H
 #define VMM_MACHINE_NUMA_H
 
-#include "guest-fw/acpi.h"
-#include "vmm/machine/machine_internal.h"
+#include "guest-fw/acpi/acpi.h"
+#include "vmm/machine/internal.h"
 
 /*
  * Proximity domains of a machine with CXL devices: the NUMA nodes first, then one for each device

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "devices/cxl/cxl_host_bridge.h"
-#include "devices/cxl/cxl_root_port.h"
-#include "devices/pci/pci_root_port.h"
-#include "guest-fw/acpi.h"
-#include "vmm/arch/x86_64/layout.h"
-#include "vmm/machine/machine_internal.h"
+#include "devices/cxl/host_bridge.h"
+#include "devices/cxl/root_port.h"
+#include "devices/pci/root_port.h"
+#include "guest-fw/acpi/acpi.h"
+#include "arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
 
 #define CXL_BUSES_PER_HOST 2u /* the root bus and the one below its only root port */
 

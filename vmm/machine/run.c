@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "vmm/machine/machine_internal.h"
+#include "vmm/machine/internal.h"
 
 void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_t code,
 		  const char *format, ...)

@@ -7,7 +7,7 @@
 
 #include <cxvm/cxvm.h>
 
-#include "vmm/core/log.h"
+#include "core/log.h"
 
 /* The kinds of threads that serve a guest; each has its own list of system calls. */
 enum thread_kind {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VMM_MACHINE_CONFIG_H
-#define VMM_MACHINE_CONFIG_H
+#ifndef VMM_MACHINE_SPECIFICATION_H
+#define VMM_MACHINE_SPECIFICATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

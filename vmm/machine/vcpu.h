@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/arch/x86_64/cpu.h"
-#include "vmm/core/bus.h"
-#include "vmm/core/kvm.h"
+#include "arch/x86_64/cpu.h"
+#include "core/bus.h"
+#include "core/kvm.h"
 
 /*
  * The vCPUs of one machine: a thread each, named vcpu0, vcpu1, ... They serve PIO and MMIO exits

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_balloon.h"
-#include "devices/virtio/virtio_blk.h"
-#include "devices/virtio/virtio_net.h"
-#include "devices/virtio/virtio_rng.h"
-#include "devices/virtio/virtio_vsock.h"
-#include "vmm/machine/machine_console.h"
-#include "vmm/machine/machine_internal.h"
+#include "devices/virtio/balloon.h"
+#include "devices/virtio/blk.h"
+#include "devices/virtio/net.h"
+#include "devices/virtio/rng.h"
+#include "devices/virtio/vsock.h"
+#include "vmm/machine/console.h"
+#include "vmm/machine/internal.h"
 
 static struct virtio_environment environment_of(const struct machine *machine)
 {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The command: arguments, where output goes, every exit status, the terminal. Usage: cli.sh BUILD-DIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-build_dir=$1 guests=$1/tests/integration cxvm=$1/vmm/cxvm pty=$1/tests/api/pty
+build_dir=$1 guests=$1/tests/kvm cxvm=$1/vmm/cxvm pty=$1/tests/kvm/api/pty
 
 # status STATUS COMMAND...: the exit status; leaves $work/out and $work/err.
 status() {
@@ -69,7 +69,7 @@ status 3 "$cxvm" run --log-format=json --disk $'path="a\t\\"' --kernel $'/no\x01
 "$cxvm" run --log-format=json --config "$work/bad.json" 2>"$work/err"
 "$cxvm" run --log-format=json --payload $'kernel=/no\twhere\\é' 2>>"$work/err"
 "$cxvm" run --log-format=json --payload $'kernel=/no\xff\xc3(\xed\xa0\x80\xf0\x9f\x98\x80where\xe2\x82' 2>>"$work/err"
-check "log lines are JSON objects with time, level, object and message" "$build_dir/tests/api/json-lines" "$work/err" 5
+check "log lines are JSON objects with time, level, object and message" "$build_dir/tests/kvm/api/json-lines" "$work/err" 5
 check "log file is appended to: first" status 3 "$cxvm" run --log-file "$work/log" --config "$work/bad.json"
 check "log file is appended to: second" status 3 "$cxvm" run --log-file "$work/log" --config "$work/bad.json"
 check "log file has the lines of both" test "$(wc -l <"$work/log")" = 6
@@ -111,7 +111,7 @@ check "--dry-run: the map" out_has '64 MiB  RAM'
 # 256 buses in the MCFG would cost Linux 16,000 exits for functions that are not there.
 check "--dry-run: ECAM of one bus only" out_has ' 1 MiB  trapped  *PCI ECAM'
 check "inspect --format json: status 0" status 0 "$cxvm" inspect --config "$work/vm.json" --format json
-check "inspect --format json: an object" "$build_dir/tests/api/json-lines" --whole "$work/out"
+check "inspect --format json: an object" "$build_dir/tests/kvm/api/json-lines" --whole "$work/out"
 check "inspect --format svg: status 0" status 0 "$cxvm" inspect --config "$work/vm.json" --format svg
 check "inspect --format svg: closed" out_has '^</svg>$'
 printf 'MZ this is no kernel' >"$work/kernel"

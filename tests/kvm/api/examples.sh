@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The example programs with tiny guests. Usage: examples.sh BUILD-DIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-build_dir=$1 guests=$1/tests/integration
+build_dir=$1 guests=$1/tests/kvm
 if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
     skip "examples" "no usable /dev/kvm"
     finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cxvm host on a copied sysfs tree: what it prints, as text and JSON, and every exit status. Usage: host.sh BUILD-DIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cxvm=$1/vmm/cxvm json_lines=$1/tests/api/json-lines root=$work/root
+cxvm=$1/vmm/cxvm json_lines=$1/tests/kvm/api/json-lines root=$work/root
 pci=$root/sys/bus/pci
 
 # device BDF VENDOR DEVICE CLASS GROUP [DRIVER]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/api/machine_run.h"
+#include "tests/kvm/api/machine_run.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

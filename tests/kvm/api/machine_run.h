@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 /*
- * A machine with a tiny guest of tests/integration/guest, run by a thread, for tests that look at
+ * A machine with a tiny guest of tests/kvm/guest, run by a thread, for tests that look at
  * the library's side: every setting is made by the test through the public API.
  */
 struct machine_run {

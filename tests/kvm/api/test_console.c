@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/api/machine_run.h"
+#include "tests/kvm/api/machine_run.h"
 
 #define GREETING "hello from hvc0\n"
 #define LIMIT    .timeout = 60

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/api/machine_run.h"
+#include "tests/kvm/api/machine_run.h"
 
 #define LIMIT .timeout = 60
 

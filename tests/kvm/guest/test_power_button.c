@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest.h"
 
-/* The machine's general event device: its register (docs: guest-fw/acpi.h) and its pin. */
+/* The machine's general event device: its register (docs: guest-fw/acpi/acpi.h) and its pin. */
 #define GED_PORT     0x600
 #define GED_PIN      9
 #define POWER_BUTTON 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A Linux guest that is paused again and again while it boots and works, over the public API (tests/integration/linux/pause_linux.c).
+# A Linux guest that is paused again and again while it boots and works, over the public API (tests/kvm/linux/pause_linux.c).
 # lab: timeout=240
 source "$LAB/lib.sh"
 lab_need_cxvm pause

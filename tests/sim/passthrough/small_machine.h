@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "passthrough/passthrough.h"
+#include "passthrough/device/passthrough.h"
 
 /* ThreadSanitizer's own memory leaves no room for terabytes of address space. */
 #ifdef __SANITIZE_THREAD__

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "small_machine.h"
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 static const char *const kinds[] = {
 	"drop",        "stall",      "no-reply",    "error",     "wrong-id",      "wrong-command",

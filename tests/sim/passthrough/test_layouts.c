@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "small_machine.h"
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 struct seen {
 	uint64_t component; /* where the block is mapped */

@@ -5,7 +5,7 @@
 
 #include "small_machine.h"
 #include "system_calls.h"
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 struct run {
 	struct sim_process *sims;

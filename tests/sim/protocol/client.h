@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "passthrough/vfio_user_protocol.h"
+#include "wire/vfio_user.h"
 
 /*
  * A process under test and a plain client for it: sends any bytes, reads what comes. Failures of

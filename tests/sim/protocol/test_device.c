@@ -13,7 +13,7 @@
 
 #include <cxvm/accel.h>
 
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 #define RAM_BASE UINT64_C(0x100000)
 #define RAM_SIZE (UINT64_C(16) << 20)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 static struct sim_process process;
 static int fd;

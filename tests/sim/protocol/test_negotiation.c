@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/sim/sim-protocol/client.h"
+#include "tests/sim/protocol/client.h"
 
 static struct sim_process process;
 

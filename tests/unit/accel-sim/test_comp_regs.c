@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "devices/accel-sim/comp_regs.h"
+#include "accel-sim/comp_regs.h"
 
 /* Statements 42 to 63 of the VFIO CXL contract, as far as they are about the COMP_REGS region */
 

@@ -5,7 +5,7 @@
 
 #include <cxvm/accel.h>
 
-#include "devices/accel-sim/pci_config.h"
+#include "accel-sim/pci_config.h"
 
 #define DVSEC SIM_EXT_DVSEC_DEVICE
 

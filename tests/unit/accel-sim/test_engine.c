@@ -11,9 +11,9 @@
 
 #include <linux/vfio.h>
 
-#include "devices/accel-sim/dma_map.h"
-#include "devices/accel-sim/engine.h"
-#include "devices/accel-sim/guarded_memory.h"
+#include "accel-sim/dma_map.h"
+#include "accel-sim/engine.h"
+#include "accel-sim/guarded_memory.h"
 
 #define SIZE (4u << 20)
 

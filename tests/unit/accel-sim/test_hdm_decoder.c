@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "devices/accel-sim/component_block.h"
+#include "accel-sim/component_block.h"
 
 #define GIB    (UINT64_C(1) << 30)
 #define BASE   UINT64_C(0x4000000000)

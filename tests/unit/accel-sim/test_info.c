@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/accel-sim/info.h"
+#include "accel-sim/info.h"
 
 /* Statements 1 to 25 of the VFIO CXL contract, as bytes of the replies */
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/accel-sim/memory_device.h"
+#include "accel-sim/memory_device.h"
 
 /* The mailbox as a driver sees it: through the device register block */
 

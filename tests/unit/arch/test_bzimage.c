@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/boot.h"
+#include "arch/x86_64/boot.h"
 
 #define FILE_BYTES (8u << 20)
 

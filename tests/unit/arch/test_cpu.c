@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/arch/x86_64/cpu.h"
+#include "arch/x86_64/cpu.h"
 
 static struct cpu_cpuid *supported(bool amd)
 {

@@ -7,7 +7,7 @@
 
 #include "tests/unit/api/api_log.h"
 
-/* Every problem that vmm/api/check.c knows, provoked by a configuration; all problems of a
+/* Every problem that vmm/config/check.c knows, provoked by a configuration; all problems of a
  * configuration are told, and each names what it is about. */
 static char folder[64];
 static struct api_log log_;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/api/options.h"
+#include "vmm/config/options.h"
 
 static char problem[OPTION_PROBLEM_BYTES];
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/core/bits.h"
+#include "core/bits.h"
 
 static int set_slot(struct fake_kvm *fake, const struct kvm_userspace_memory_region *region)
 {

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_CORE_FAKE_KVM_H
 #define TESTS_UNIT_CORE_FAKE_KVM_H
 
-#include "vmm/core/kvm.h"
+#include "core/kvm.h"
 
 /*
  * A KVM that records the calls and can be told to fail one. It checks what the real one would

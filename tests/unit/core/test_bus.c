@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/core/bus.h"
+#include "core/bus.h"
 
 /* A device of bytes that notes how it was accessed. */
 struct memory_device {

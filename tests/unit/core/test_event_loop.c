@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/core/event_loop.h"
+#include "core/event_loop.h"
 
 static void signal_fd(int fd)
 {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "tests/unit/core/fake_kvm.h"
-#include "vmm/core/guest_memory.h"
+#include "core/guest_memory.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)

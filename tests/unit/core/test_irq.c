@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "tests/unit/core/fake_kvm.h"
-#include "vmm/core/irq.h"
+#include "core/irq.h"
 
 static struct irq_router *create(struct fake_kvm *fake)
 {

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_GUEST_FW_MACHINE_EXAMPLE_H
 #define TESTS_UNIT_GUEST_FW_MACHINE_EXAMPLE_H
 
-#include "guest-fw/acpi.h"
+#include "guest-fw/acpi/acpi.h"
 
 #define EXAMPLE_CPUS 4
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-fw/aml.h"
+#include "guest-fw/acpi/aml.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

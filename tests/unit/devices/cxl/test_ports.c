@@ -2,10 +2,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "devices/cxl/cxl_dvsec.h"
-#include "devices/cxl/cxl_host_bridge.h"
-#include "devices/cxl/cxl_root_port.h"
-#include "tests/unit/devices/pci_fixture.h"
+#include "devices/cxl/dvsec.h"
+#include "devices/cxl/host_bridge.h"
+#include "devices/cxl/root_port.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 static struct pci_fixture fixture;
 static struct pci_bus *bus;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/devices/pci_fixture.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -2,9 +2,9 @@
 #ifndef TESTS_UNIT_DEVICES_PCI_FIXTURE_H
 #define TESTS_UNIT_DEVICES_PCI_FIXTURE_H
 
-#include "devices/pci/pci_msix.h"
-#include "devices/pci/pci_root.h"
-#include "devices/pci/pci_root_port.h"
+#include "devices/pci/msix.h"
+#include "devices/pci/root.h"
+#include "devices/pci/root_port.h"
 
 /*
  * A root with real buses, real guest memory and a real interrupt router, over a KVM that only keeps

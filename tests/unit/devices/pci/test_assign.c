@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/pci/pci_assign.h"
-#include "tests/unit/devices/pci_fixture.h"
+#include "devices/pci/assign.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tests/unit/devices/pci_fixture.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 static struct pci_fixture fixture;
 static struct pci_test_device test;

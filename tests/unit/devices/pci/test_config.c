@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "tests/unit/devices/pci_fixture.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 static struct pci_fixture fixture;
 static struct pci_test_device test;

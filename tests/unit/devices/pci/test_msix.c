@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-#include "devices/pci/pci_msi.h"
-#include "tests/unit/devices/pci_fixture.h"
+#include "devices/pci/msi.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 #define VECTORS 70
 #define BAR     0xc0000000ull

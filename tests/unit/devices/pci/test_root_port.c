@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "devices/pci/pci_msi.h"
-#include "tests/unit/devices/pci_fixture.h"
+#include "devices/pci/msi.h"
+#include "tests/unit/devices/pci/fixture.h"
 
 static struct pci_fixture fixture;
 static struct pci_test_device test;

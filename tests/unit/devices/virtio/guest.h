@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/device.h"
 
 /*
  * A small virtio driver in the test process: it builds rings in guest memory that no VM looks at,

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <linux/virtio_balloon.h>
 
-#include "devices/virtio/virtio_balloon.h"
-#include "virtio_guest.h"
+#include "devices/virtio/balloon.h"
+#include "guest.h"
 
 static struct guest guest;
 

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "devices/virtio/virtio_blk.h"
-#include "virtio_guest.h"
+#include "devices/virtio/blk.h"
+#include "guest.h"
 
 #define DISK_SIZE (4u << 20)
 

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "devices/virtio/virtio_console.h"
-#include "virtio_guest.h"
+#include "devices/virtio/console.h"
+#include "guest.h"
 
 #define RX 0u
 #define TX 1u

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "devices/virtio/virtio_net_internal.h"
-#include "virtio_guest.h"
+#include "devices/virtio/net_internal.h"
+#include "guest.h"
 
 struct fixture {
 	struct guest guest;

@@ -4,10 +4,10 @@
 #include <linux/virtio_pci.h>
 #include <poll.h>
 
-#include "devices/pci/pci_msix.h"
-#include "devices/pci/pci_root.h"
-#include "devices/virtio/virtio_pci.h"
-#include "virtio_guest.h"
+#include "devices/pci/msix.h"
+#include "devices/pci/root.h"
+#include "devices/virtio/pci.h"
+#include "guest.h"
 
 #define ECAM    0xe0000000ull
 #define BAR     0xc0000000ull

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "virtio_guest.h"
+#include "guest.h"
 
 #define SIZE  8u
 #define ROOM  VIRTQUEUE_CHAIN_IOVECS(SIZE)

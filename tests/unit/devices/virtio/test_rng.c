@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
-#include "devices/virtio/virtio_rng.h"
-#include "virtio_guest.h"
+#include "devices/virtio/rng.h"
+#include "guest.h"
 
 static struct guest guest;
 

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "devices/virtio/virtio_vsock.h"
-#include "virtio_guest.h"
+#include "devices/virtio/vsock.h"
+#include "guest.h"
 
 #define CID    42u
 #define RX     0u

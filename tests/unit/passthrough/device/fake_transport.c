@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "info_image.h"
-#include "passthrough/vfio_cxl_uapi.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "wire/vfio_cxl.h"
 
 #define BAR0_SIZE 0x200000u
 #define HDM       0x1110u /* in the block */

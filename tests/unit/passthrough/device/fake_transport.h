@@ -2,8 +2,8 @@
 #ifndef TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
 #define TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
 
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_transport.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/transport/transport.h"
 
 /*
  * A device made of memory behind the transport table. BAR 0 (64-bit, 2 MiB): registers and the

@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "devices/pci/pci_msix.h"
+#include "devices/pci/msix.h"
 #include "fake_transport.h"
-#include "info_image.h"
-#include "passthrough/passthrough_internal.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/device/internal.h"
 
 #define BAR0   0x800000000ull
 #define BAR2   0xc0000000u

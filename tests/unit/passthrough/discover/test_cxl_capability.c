@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <linux/vfio.h>
 
-#include "info_image.h"
-#include "passthrough/cxl_capability.h"
-#include "passthrough/vfio_cxl_uapi.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/discover/cxl_capability.h"
+#include "wire/vfio_cxl.h"
 
 static uint8_t image[256];
 static uint32_t length;

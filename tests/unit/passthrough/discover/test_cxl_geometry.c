@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "info_image.h"
-#include "passthrough/cxl_geometry.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/discover/cxl_geometry.h"
 
 static uint8_t block[0x10000];
 static uint64_t block_size;

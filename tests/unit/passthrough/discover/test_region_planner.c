@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passthrough/region_planner.h"
+#include "passthrough/discover/region_planner.h"
 
 #define MAPPABLE                                                                                   \
 	(VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP)

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "passthrough/window_placement.h"
+#include "passthrough/discover/window_placement.h"
 
 Test(window_placement, round)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/host/fake_host.h"
+#include "tests/unit/passthrough/host/fake_host.h"
 
 #include <errno.h>
 #include <fcntl.h>

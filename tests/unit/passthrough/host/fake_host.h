@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "passthrough/host/host_files.h"
+#include "passthrough/host/files.h"
 
 /*
  * A host in a folder of its own, as the kernel would show it in sysfs and proc, and the kernel's

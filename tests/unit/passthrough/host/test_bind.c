@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tests/unit/host/fake_host.h"
+#include "tests/unit/passthrough/host/fake_host.h"
 
 /* Binding and unbinding, with the kernel's part played by the fake host. */
 #define GPU  "0000:17:00.0"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/unit/host/fake_host.h"
+#include "tests/unit/passthrough/host/fake_host.h"
 
 /* host_check(): a host that has all, and each thing missing alone. */
 static struct host_finding findings[HOST_CHECKS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "tests/unit/host/fake_host.h"
+#include "tests/unit/passthrough/host/fake_host.h"
 
 /* CXL facts from the bytes of a configuration space. */
 static uint8_t config[4096];

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/unit/host/fake_host.h"
+#include "tests/unit/passthrough/host/fake_host.h"
 
 /* What is read from a host, and the reasons against each device. */
 static struct host_inventory inventory;

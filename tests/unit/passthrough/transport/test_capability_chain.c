@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "info_image.h"
-#include "passthrough/capability_chain.h"
+#include "passthrough/transport/capability_chain.h"
 
 static uint8_t image[4096];
 static struct capability_chain chain;

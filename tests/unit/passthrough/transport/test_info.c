@@ -4,7 +4,7 @@
 #include <linux/vfio.h>
 
 #include "info_image.h"
-#include "passthrough/vfio_info.h"
+#include "passthrough/transport/info.h"
 
 static uint8_t image[4096];
 

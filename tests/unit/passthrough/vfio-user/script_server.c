@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "info_image.h"
+#include "tests/unit/passthrough/transport/info_image.h"
 
 void script_send_raw(struct script_server *server, const void *bytes, uint32_t length,
 		     const int *fds, uint32_t fd_count)

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "passthrough/vfio_user_protocol.h"
+#include "wire/vfio_user.h"
 
 /*
  * A vfio-user server in a thread on one end of a socket pair. It answers like an honest small

@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "info_image.h"
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_user_client.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/vfio-user/client.h"
 #include "script_server.h"
 
 static struct script_server server;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "passthrough/vfio_user_file.h"
+#include "passthrough/vfio-user/file.h"
 
 static const char mountinfo[] =
 	"21 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard\n"

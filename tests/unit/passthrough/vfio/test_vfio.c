@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "info_image.h"
-#include "passthrough/vfio_info.h"
-#include "passthrough/vfio_kernel.h"
-#include "passthrough/vfio_kernel_uapi.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/transport/info.h"
+#include "passthrough/vfio/vfio.h"
+#include "wire/iommufd.h"
 
 /* A kernel with one device 0000:17:00.0 in group 7, and a journal of what it was asked. */
 struct fake_kernel {

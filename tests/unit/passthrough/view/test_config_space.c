@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "devices/pci/pci_msi.h"
-#include "devices/pci/pci_msix.h"
-#include "info_image.h"
-#include "passthrough/config_space.h"
+#include "devices/pci/msi.h"
+#include "devices/pci/msix.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/view/config_space.h"
 
 static uint8_t config[4096];
 static struct config_facts facts;

@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "info_image.h"
-#include "passthrough/cxl_dvsec_body.h"
+#include "tests/unit/passthrough/transport/info_image.h"
+#include "passthrough/view/dvsec_body.h"
 
 static uint8_t dvsec[0x40];
 static struct cxl_dvsec_body body;
