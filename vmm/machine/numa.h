@@ -14,7 +14,7 @@
 
 /*
  * What the HMAT says when nobody knows better: from one kind of initiator to one kind of target.
- * Round numbers of the kind that servers with CXL report; docs/guest-firmware.md lists them.
+ * Round numbers of the kind that servers with CXL report; guest-fw/acpi/README.md lists them.
  */
 struct numa_locality {
 	uint32_t nanoseconds;
