@@ -133,5 +133,25 @@ int component_range_check(const struct component_range *range)
 	if (!range->base || range->base % CXL_DECODER_GRANULE ||
 	    range->size % CXL_DECODER_GRANULE || range->base + range->size - 1 < range->base)
 		return -EINVAL;
+	return range->size > CXL_REGION_LIMIT ? -EFBIG : 0;
+}
+
+int component_acceptance(const u32 *words, const struct component_map *map, u32 *index)
+{
+	u32 control = words[(map->hdm_offset + CXL_HDM_GLOBAL_CONTROL) / 4];
+	u32 i;
+
+	if (!(control & CXL_HDM_GLOBAL_ENABLE))
+		return -EIO;
+	for (i = 1; i < map->decoder_count; i++) {
+		struct component_range range;
+
+		component_range_read(words, map, i, &range);
+		/* Firmware locks decoders it does not use with a size of zero. */
+		if (range.committed && range.size) {
+			*index = i;
+			return -EEXIST;
+		}
+	}
 	return 0;
 }

@@ -66,8 +66,16 @@ void component_range_read(const u32 *words, const struct component_map *map, u32
 /*
  * May this decoder's memory be handed out?
  * 0; -ENXIO: not committed or of size zero; -EOPNOTSUPP: interleaved with other devices;
- * -EINVAL: base or size is not a multiple of 256 MiB, or the end wraps.
+ * -EINVAL: base or size is not a multiple of 256 MiB, or the end wraps;
+ * -EFBIG: more than a VFIO region can hold.
  */
 int component_range_check(const struct component_range *range);
+
+/*
+ * May the whole device be handed out, by a snapshot? Beside decoder 0, which component_range_check()
+ * judges: -EIO: HDM Decoder Enable is clear, so that nothing decodes (8.2.4.20.2); -EEXIST: another
+ * decoder is committed, and its memory would stay in the host's hands; *@index receives which.
+ */
+int component_acceptance(const u32 *words, const struct component_map *map, u32 *index);
 
 #endif

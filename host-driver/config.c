@@ -89,6 +89,8 @@ static int cxl_config_write_body(struct cxl_vfio_device *cdev, const char __user
 	mutex_lock(&cdev->shadow_lock);
 	dvsec_body_write(&cdev->body, position - cdev->dvsec, bytes, count, &effects);
 	/* Under shadow_lock, so that two doorbells do not mix; it takes at most 100 ms. */
+	if (effects.caching && !effects.cache_writeback && cdev->cache_capable)
+		cxl_hardware_set_caching(cdev, effects.disable_caching);
 	if (effects.cache_writeback)
 		dvsec_body_cache_written(&cdev->body,
 					 cxl_hardware_cache_writeback(cdev,

@@ -47,8 +47,9 @@ struct cxl_vfio_device {
 	struct access_window windows[CXL_CONFIG_WINDOWS];
 	u32 window_count;
 
+	struct resource *claim; /* of range, from probe to remove */
+
 	/* While open. */
-	struct resource *claim;
 	void *memory;      /* write-back mapping of the whole range */
 	u32 memory_region; /* absolute region indices */
 	u32 comp_region;
@@ -62,6 +63,11 @@ struct cxl_vfio_device {
 	bool active;    /* under gate: the memory may be mapped and touched */
 	bool stale;     /* under gate: the hardware was reset since it was last read */
 	bool resetting; /* under gate: a reset is going on, the hardware must not be read */
+	bool error;     /* under gate: an error was reported, its recovery has not ended */
+
+	/* Disable_Caching as it was before the driver set it; under shadow_lock. */
+	bool caching_saved;
+	bool caching_disabled;
 
 	struct mutex shadow_lock; /* of shadow and body */
 	struct decoder_shadow shadow;
@@ -104,6 +110,17 @@ void cxl_hardware_read_dvsec(struct cxl_vfio_device *cdev, u8 *bytes);
 int cxl_hardware_enable_memory(struct cxl_vfio_device *cdev);
 /* Have the device write back and invalidate its cache. True when it says that it did. */
 bool cxl_hardware_cache_writeback(struct cxl_vfio_device *cdev, bool disable_caching);
+/* Write Disable_Caching of Control2 and nothing else. */
+void cxl_hardware_set_caching(struct cxl_vfio_device *cdev, bool disabled);
+/*
+ * Before the device changes hands or is reset: no more bus mastering, its cache disabled, written
+ * back and invalidated. Takes shadow_lock.
+ */
+void cxl_hardware_quiesce(struct cxl_vfio_device *cdev);
+/* Disable_Caching as it was before cxl_hardware_quiesce(). Takes shadow_lock. */
+void cxl_hardware_unquiesce(struct cxl_vfio_device *cdev);
+/* Has the component BAR lost its address, as it does in every reset of the bus? */
+bool cxl_hardware_was_reset(struct cxl_vfio_device *cdev);
 /* Is memory decoding on in the device's own Command register? */
 bool cxl_hardware_decodes(struct cxl_vfio_device *cdev);
 
@@ -129,11 +146,12 @@ extern const struct pci_error_handlers cxl_error_handlers;
 
 /* memory.c and registers_region.c */
 
-/* -EBUSY: the range is RAM or somebody has claimed it; -ENOMEM. */
+/* -EBUSY: the range is RAM or somebody has claimed it. */
 int cxl_memory_claim(struct cxl_vfio_device *cdev);
 void cxl_memory_release(struct cxl_vfio_device *cdev);
-/* Could the range be claimed now? 0 or -EBUSY. */
-int cxl_memory_check(struct cxl_vfio_device *cdev);
+/* The kernel's own mapping, while open. 0 or -ENOMEM. */
+int cxl_memory_map(struct cxl_vfio_device *cdev);
+void cxl_memory_unmap(struct cxl_vfio_device *cdev);
 /* Zero the memory after the last close. */
 void cxl_memory_scrub(struct cxl_vfio_device *cdev);
 int cxl_memory_register(struct cxl_vfio_device *cdev);

@@ -142,7 +142,8 @@ static int cxl_detect_decoder(struct cxl_vfio_device *cdev)
 	struct component_reader reader = cxl_hardware_reader(cdev);
 	struct component_range *range = &cdev->range;
 	struct pci_dev *pdev = cdev->core.pdev;
-	int ret;
+	u32 other = 0;
+	int ret, accepted;
 
 	ret = component_walk(&reader, &cdev->map);
 	if (ret) {
@@ -155,6 +156,7 @@ static int cxl_detect_decoder(struct cxl_vfio_device *cdev)
 	cdev->shadow.map = cdev->map;
 	component_snapshot(&reader, &cdev->map, cdev->shadow.words);
 	component_range_read(cdev->shadow.words, &cdev->map, 0, range);
+	accepted = component_acceptance(cdev->shadow.words, &cdev->map, &other);
 	decoder_shadow_adopt(&cdev->shadow);
 
 	ret = component_range_check(range);
@@ -162,10 +164,18 @@ static int cxl_detect_decoder(struct cxl_vfio_device *cdev)
 		pci_err(pdev, "firmware committed no memory in HDM decoder 0\n");
 	else if (ret == -EOPNOTSUPP)
 		pci_err(pdev, "HDM decoder 0 is interleaved with other devices\n");
+	else if (ret == -EFBIG)
+		pci_err(pdev, "HDM decoder 0 decodes %#llx bytes, a VFIO region holds %#llx\n",
+			range->size, CXL_REGION_LIMIT);
 	else if (ret)
 		pci_err(pdev, "HDM decoder 0 decodes an impossible range, base %#llx size %#llx\n",
 			range->base, range->size);
-	return ret;
+	else if (accepted == -EIO)
+		pci_err(pdev, "HDM Decoder Enable is clear: its memory does not decode\n");
+	else if (accepted)
+		pci_err(pdev, "HDM decoder %u is committed too, only decoder 0 can be assigned\n",
+			other);
+	return ret ?: accepted;
 }
 
 static int cxl_detect_memory(struct cxl_vfio_device *cdev)
@@ -186,7 +196,7 @@ static int cxl_detect_memory(struct cxl_vfio_device *cdev)
 	ret = cxl_detect_decoder(cdev);
 	if (ret)
 		return ret;
-	ret = cxl_memory_check(cdev);
+	ret = cxl_memory_claim(cdev);
 	if (ret)
 		pci_err(pdev,
 			"the memory range [%#llx, +%#llx] is system RAM or in use by another driver\n",
@@ -246,4 +256,5 @@ void cxl_forget(struct cxl_vfio_device *cdev)
 	cdev->area = NULL;
 	kfree(cdev->state);
 	cdev->state = NULL;
+	cxl_memory_release(cdev);
 }

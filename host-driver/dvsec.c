@@ -73,6 +73,7 @@ static void dvsec_write_control2(struct dvsec_body *body, u32 value, u32 mask,
 	u32 capability = dvsec_body_word(body, CXL_DEVICE_CAPABILITY);
 	u32 stored = CXL_DEVICE_CONTROL2_DISABLE_CACHING;
 	u32 rung = value & mask;
+	u32 before = dvsec_body_word(body, CXL_DEVICE_CONTROL2);
 
 	if (capability & CXL_DEVICE_CAPABILITY_RESET_CLEAR)
 		stored |= CXL_DEVICE_CONTROL2_RESET_CLEAR;
@@ -80,14 +81,15 @@ static void dvsec_write_control2(struct dvsec_body *body, u32 value, u32 mask,
 		stored |= CXL_DEVICE_CONTROL2_HDM_STATE;
 	if (dvsec_body_word(body, CXL_DEVICE_CAPABILITY2) & CXL_DEVICE_CAPABILITY2_MODIFIED)
 		stored |= CXL_DEVICE_CONTROL2_MODIFIED;
-	value = (dvsec_body_word(body, CXL_DEVICE_CONTROL2) & ~mask) | rung;
+	value = (before & ~mask) | rung;
 	dvsec_set_word(body, CXL_DEVICE_CONTROL2, value & stored);
 
+	if ((before ^ value) & CXL_DEVICE_CONTROL2_DISABLE_CACHING)
+		effects->caching = true;
+	effects->disable_caching = value & CXL_DEVICE_CONTROL2_DISABLE_CACHING;
 	if ((rung & CXL_DEVICE_CONTROL2_CACHE_WBI) &&
-	    (capability & CXL_DEVICE_CAPABILITY_CACHE_WBI)) {
+	    (capability & CXL_DEVICE_CAPABILITY_CACHE_WBI))
 		effects->cache_writeback = true;
-		effects->disable_caching = value & CXL_DEVICE_CONTROL2_DISABLE_CACHING;
-	}
 	if ((rung & CXL_DEVICE_CONTROL2_RESET) && (capability & CXL_DEVICE_CAPABILITY_RESET)) {
 		/*
 		 * A CXL reset concerns the whole device and needs the host's cooperation. It is

@@ -19,7 +19,8 @@ struct dvsec_body {
 /* What a write asks the hardware to do. */
 struct dvsec_effects {
 	bool cache_writeback; /* write back and invalidate the device's cache */
-	bool disable_caching; /* ... with caching disabled first */
+	bool caching;         /* Disable_Caching has changed */
+	bool disable_caching; /* its value, for both of the above */
 };
 
 /*

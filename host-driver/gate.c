@@ -24,9 +24,9 @@ void cxl_gate_zap(struct cxl_vfio_device *cdev)
 
 /*
  * Forbid memory accesses and remove all mappings; the state must be read again before they are
- * allowed.
+ * allowed. @reason, one of the flags under the gate, keeps it closed until it is cleared.
  */
-static void cxl_gate_close(struct cxl_vfio_device *cdev)
+static void cxl_gate_close(struct cxl_vfio_device *cdev, bool *reason)
 {
 	bool opened;
 
@@ -34,7 +34,7 @@ static void cxl_gate_close(struct cxl_vfio_device *cdev)
 	opened = cdev->opened;
 	cdev->active = false;
 	cdev->stale = true;
-	cdev->resetting = true;
+	*reason = true;
 	up_write(&cdev->gate);
 	if (opened)
 		cxl_gate_zap(cdev);
@@ -50,6 +50,8 @@ static int cxl_gate_reload(struct cxl_vfio_device *cdev, u32 timeout_ms)
 	u8 snapshot[CXL_DEVICE_DVSEC_MAX_LENGTH];
 	struct component_range range = {};
 	struct component_map map;
+	int accepted;
+	u32 other;
 	bool same;
 
 	if (cxl_hardware_enable_memory(cdev) || cxl_hardware_wait_active(cdev, timeout_ms ?: 1))
@@ -62,11 +64,12 @@ static int cxl_gate_reload(struct cxl_vfio_device *cdev, u32 timeout_ms)
 	mutex_lock(&cdev->shadow_lock);
 	component_snapshot(&reader, &cdev->map, cdev->shadow.words);
 	component_range_read(cdev->shadow.words, &cdev->map, 0, &range);
+	accepted = component_acceptance(cdev->shadow.words, &cdev->map, &other);
 	decoder_shadow_adopt(&cdev->shadow);
 	dvsec_body_adopt(&cdev->body, cdev->layout, snapshot, cdev->dvsec_length);
 	mutex_unlock(&cdev->shadow_lock);
 
-	if (component_range_check(&range) || range.base != cdev->range.base ||
+	if (accepted || component_range_check(&range) || range.base != cdev->range.base ||
 	    range.size != cdev->range.size)
 		return -ENXIO;
 	return 0;
@@ -76,7 +79,7 @@ static void cxl_gate_reopen_locked(struct cxl_vfio_device *cdev, u32 timeout_ms)
 {
 	int ret;
 
-	if (!cdev->opened || !cdev->stale || cdev->resetting)
+	if (!cdev->opened || !cdev->stale || cdev->resetting || cdev->error)
 		return;
 	ret = cxl_gate_reload(cdev, timeout_ms);
 	if (ret) {
@@ -112,7 +115,7 @@ void cxl_gate_refresh(struct cxl_vfio_device *cdev)
 	down_write(&cdev->core.memory_lock);
 	down_write(&cdev->gate);
 	/* What a reset restores meanwhile must not be undone. */
-	if (cdev->resetting)
+	if (cdev->resetting || cdev->error)
 		goto out;
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!(command & PCI_COMMAND_MEMORY))
@@ -168,29 +171,31 @@ static void cxl_reset_prepare(struct pci_dev *pdev)
 
 	if (!cdev->cxl)
 		return;
-	cxl_gate_close(cdev);
-	/* What the device holds dirty belongs to other memory of the host as well (CXL 9.7). */
-	if (cdev->cache_writeback_capable && !cxl_hardware_cache_writeback(cdev, true))
-		dev_warn_ratelimited(
-			&pdev->dev,
-			"the device did not report its cache as written back before the reset\n");
+	cxl_gate_close(cdev, &cdev->resetting);
+	cxl_hardware_quiesce(cdev);
 }
 
-static void cxl_reset_done(struct pci_dev *pdev)
+/* One of the reasons to keep the gate closed is over; the other may not be. */
+static void cxl_gate_allow(struct cxl_vfio_device *cdev, bool *reason)
 {
-	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
-
-	if (!cdev->cxl)
-		return;
 	down_write(&cdev->gate);
-	cdev->resetting = false;
+	*reason = false;
 	up_write(&cdev->gate);
+	cxl_hardware_unquiesce(cdev);
 	/*
 	 * With memory decoding off the registers cannot be read; whoever needs them next will do
 	 * it.
 	 */
 	if (cxl_hardware_decodes(cdev))
 		cxl_gate_reopen(cdev, RESET_ACTIVE_MS);
+}
+
+static void cxl_reset_done(struct pci_dev *pdev)
+{
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+
+	if (cdev->cxl)
+		cxl_gate_allow(cdev, &cdev->resetting);
 }
 
 /*
@@ -202,8 +207,12 @@ static pci_ers_result_t cxl_error_detected(struct pci_dev *pdev, pci_channel_sta
 	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
 	pci_ers_result_t answer;
 
-	if (cdev->cxl && state != pci_channel_io_normal)
-		cxl_gate_close(cdev);
+	/*
+	 * Whatever the channel's state: when another function below the port asks for a reset, the
+	 * bus is reset without reset_prepare, also after an error that was not fatal.
+	 */
+	if (cdev->cxl)
+		cxl_gate_close(cdev, &cdev->error);
 	answer = vfio_pci_core_aer_err_detected(pdev, state);
 	return cdev->cxl && state == pci_channel_io_frozen ? PCI_ERS_RESULT_NEED_RESET : answer;
 }
@@ -219,6 +228,9 @@ static pci_ers_result_t cxl_slot_reset(struct pci_dev *pdev)
 		pci_err(pdev, "the device does not answer after the reset for an error\n");
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
+	/* 6.12 says "slot reset" after an error that was not fatal without resetting anything. */
+	if (!cxl_hardware_was_reset(cdev))
+		return PCI_ERS_RESULT_RECOVERED;
 	/*
 	 * As it was when the device was bound: memory decodes, and the device is no bus master
 	 * until its user says so again. The PCI core holds the device's lock, which excludes other
@@ -235,7 +247,10 @@ static pci_ers_result_t cxl_slot_reset(struct pci_dev *pdev)
 
 static void cxl_error_resume(struct pci_dev *pdev)
 {
-	cxl_reset_done(pdev);
+	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
+
+	if (cdev->cxl)
+		cxl_gate_allow(cdev, &cdev->error);
 }
 
 const struct pci_error_handlers cxl_error_handlers = {

@@ -65,6 +65,8 @@ int cxl_hardware_enable_memory(struct cxl_vfio_device *cdev)
 	u16 control, lock;
 
 	pci_read_config_word(pdev, cdev->dvsec + CXL_DEVICE_CONTROL, &control);
+	if (control == (u16)~0)
+		return -EIO;
 	if (control & CXL_DEVICE_CONTROL_MEM)
 		return 0;
 	pci_read_config_word(pdev, cdev->dvsec + CXL_DEVICE_LOCK, &lock);
@@ -76,14 +78,72 @@ int cxl_hardware_enable_memory(struct cxl_vfio_device *cdev)
 	return control & CXL_DEVICE_CONTROL_MEM ? 0 : -EIO;
 }
 
+/* Control2 without its doorbells. False: nobody answers, and all-ones must not be written back. */
+static bool cxl_hardware_control2(struct cxl_vfio_device *cdev, u16 *control2)
+{
+	pci_read_config_word(cdev->core.pdev, cdev->dvsec + CXL_DEVICE_CONTROL2, control2);
+	if (*control2 == (u16)~0)
+		return false;
+	*control2 &= ~(CXL_DEVICE_CONTROL2_RESET | CXL_DEVICE_CONTROL2_CACHE_WBI);
+	return true;
+}
+
+void cxl_hardware_set_caching(struct cxl_vfio_device *cdev, bool disabled)
+{
+	u16 control2;
+
+	if (!cxl_hardware_control2(cdev, &control2))
+		return;
+	control2 &= ~CXL_DEVICE_CONTROL2_DISABLE_CACHING;
+	if (disabled)
+		control2 |= CXL_DEVICE_CONTROL2_DISABLE_CACHING;
+	pci_write_config_word(cdev->core.pdev, cdev->dvsec + CXL_DEVICE_CONTROL2, control2);
+}
+
+void cxl_hardware_quiesce(struct cxl_vfio_device *cdev)
+{
+	struct pci_dev *pdev = cdev->core.pdev;
+	bool written = true;
+	u16 control2;
+
+	pci_clear_master(pdev);
+	if (!cdev->cache_writeback_capable)
+		return;
+	mutex_lock(&cdev->shadow_lock);
+	/*
+	 * A function level reset leaves the DVSEC as it is (CXL 9.5): what is set here has to be
+	 * taken back by us.
+	 */
+	if (!cdev->caching_saved && cxl_hardware_control2(cdev, &control2)) {
+		cdev->caching_disabled = control2 & CXL_DEVICE_CONTROL2_DISABLE_CACHING;
+		cdev->caching_saved = true;
+	}
+	/* What the device holds dirty belongs to other memory of the host as well (CXL 9.7). */
+	written = cxl_hardware_cache_writeback(cdev, true);
+	mutex_unlock(&cdev->shadow_lock);
+	if (!written)
+		dev_warn_ratelimited(&pdev->dev,
+				     "the device did not report its cache as written back\n");
+}
+
+void cxl_hardware_unquiesce(struct cxl_vfio_device *cdev)
+{
+	mutex_lock(&cdev->shadow_lock);
+	if (cdev->caching_saved)
+		cxl_hardware_set_caching(cdev, cdev->caching_disabled);
+	cdev->caching_saved = false;
+	mutex_unlock(&cdev->shadow_lock);
+}
+
 bool cxl_hardware_cache_writeback(struct cxl_vfio_device *cdev, bool disable_caching)
 {
 	struct pci_dev *pdev = cdev->core.pdev;
 	unsigned long limit = jiffies + msecs_to_jiffies(CACHE_WRITEBACK_MS);
 	u16 control2, status2;
 
-	pci_read_config_word(pdev, cdev->dvsec + CXL_DEVICE_CONTROL2, &control2);
-	control2 &= ~(CXL_DEVICE_CONTROL2_RESET | CXL_DEVICE_CONTROL2_DISABLE_CACHING);
+	if (!cxl_hardware_control2(cdev, &control2))
+		return false;
+	control2 &= ~CXL_DEVICE_CONTROL2_DISABLE_CACHING;
 	control2 |= CXL_DEVICE_CONTROL2_CACHE_WBI;
 	if (disable_caching)
 		control2 |= CXL_DEVICE_CONTROL2_DISABLE_CACHING;
@@ -106,4 +166,15 @@ bool cxl_hardware_decodes(struct cxl_vfio_device *cdev)
 
 	pci_read_config_word(cdev->core.pdev, PCI_COMMAND, &command);
 	return command != (u16)~0 && (command & PCI_COMMAND_MEMORY);
+}
+
+bool cxl_hardware_was_reset(struct cxl_vfio_device *cdev)
+{
+	struct pci_dev *pdev = cdev->core.pdev;
+	struct pci_bus_region region;
+	u32 low;
+
+	pcibios_resource_to_bus(pdev->bus, &region, &pdev->resource[cdev->block.bar]);
+	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * cdev->block.bar, &low);
+	return (low & (u32)PCI_BASE_ADDRESS_MEM_MASK) != lower_32_bits(region.start);
 }

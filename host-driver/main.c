@@ -36,7 +36,10 @@ static void cxl_open_gate(struct cxl_vfio_device *cdev)
 	down_write(&cdev->gate);
 	cdev->opened = true;
 	cdev->stale = true;
+	/* A recovery that has failed ends here; one that goes on, or a dead link, does not. */
+	cdev->error = cdev->core.pdev->error_state != pci_channel_io_normal;
 	up_write(&cdev->gate);
+	cxl_hardware_unquiesce(cdev);
 	/* The core has reset the function: what was read at bind time is history. */
 	cxl_gate_reopen(cdev, 1000);
 }
@@ -52,15 +55,15 @@ static int cxl_open_device(struct vfio_device *vdev)
 	if (!cdev->cxl)
 		goto out;
 
-	ret = cxl_memory_claim(cdev);
+	ret = cxl_memory_map(cdev);
 	if (ret) {
-		pci_err(cdev->core.pdev, "cannot claim the memory range [%#llx, +%#llx] (%d)\n",
+		pci_err(cdev->core.pdev, "cannot map the memory range [%#llx, +%#llx] (%d)\n",
 			cdev->range.base, cdev->range.size, ret);
 		goto disable;
 	}
 	ret = cxl_bar_map(cdev);
 	if (ret)
-		goto release;
+		goto unmap_memory;
 	ret = cxl_register_regions(cdev);
 	if (ret)
 		goto unmap;
@@ -71,8 +74,8 @@ out:
 
 unmap:
 	cxl_bar_unmap(cdev);
-release:
-	cxl_memory_release(cdev);
+unmap_memory:
+	cxl_memory_unmap(cdev);
 disable:
 	vfio_pci_core_disable(&cdev->core);
 	return ret;
@@ -92,13 +95,18 @@ static void cxl_close_device(struct vfio_device *vdev)
 	up_write(&cdev->gate);
 	cxl_ioeventfd_release(cdev);
 	cxl_bar_unmap(cdev);
+	/*
+	 * The core's reset below does not pass through reset_prepare, and none happens when the
+	 * device is being unbound: the engine must be quiet before.
+	 */
+	cxl_hardware_quiesce(cdev);
 	vfio_pci_core_close_device(vdev);
 	/*
 	 * After the reset in there: a running engine could write again what has just been scrubbed.
 	 */
 	if (scrub)
 		cxl_memory_scrub(cdev);
-	cxl_memory_release(cdev);
+	cxl_memory_unmap(cdev);
 }
 
 static long cxl_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
@@ -252,6 +260,8 @@ static void cxl_remove(struct pci_dev *pdev)
 	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
 
 	vfio_pci_core_unregister_device(&cdev->core);
+	if (cdev->cxl)
+		cxl_hardware_unquiesce(cdev);
 	cxl_forget(cdev);
 	vfio_put_device(&cdev->core.vdev);
 }

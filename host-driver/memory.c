@@ -18,16 +18,6 @@ static bool cxl_memory_is_ram(struct cxl_vfio_device *cdev)
 				 IORES_DESC_NONE) != REGION_DISJOINT;
 }
 
-int cxl_memory_check(struct cxl_vfio_device *cdev)
-{
-	if (cxl_memory_is_ram(cdev))
-		return -EBUSY;
-	if (!request_mem_region(cdev->range.base, cdev->range.size, CXL_VFIO_NAME))
-		return -EBUSY;
-	release_mem_region(cdev->range.base, cdev->range.size);
-	return 0;
-}
-
 int cxl_memory_claim(struct cxl_vfio_device *cdev)
 {
 	/*
@@ -39,29 +29,31 @@ int cxl_memory_claim(struct cxl_vfio_device *cdev)
 	/* Exclusive: /dev/mem must not map it either. */
 	cdev->claim =
 		request_mem_region_exclusive(cdev->range.base, cdev->range.size, CXL_VFIO_NAME);
-	if (!cdev->claim)
-		return -EBUSY;
+	return cdev->claim ? 0 : -EBUSY;
+}
+
+void cxl_memory_release(struct cxl_vfio_device *cdev)
+{
+	if (cdev->claim)
+		release_mem_region(cdev->range.base, cdev->range.size);
+	cdev->claim = NULL;
+}
+
+int cxl_memory_map(struct cxl_vfio_device *cdev)
+{
 	/*
 	 * The mapping is not touched. It registers the range as write-back memory, without which
 	 * x86 would map it uncached into user space too.
 	 */
 	cdev->memory = memremap(cdev->range.base, cdev->range.size, MEMREMAP_WB);
-	if (!cdev->memory) {
-		release_mem_region(cdev->range.base, cdev->range.size);
-		cdev->claim = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	return cdev->memory ? 0 : -ENOMEM;
 }
 
-void cxl_memory_release(struct cxl_vfio_device *cdev)
+void cxl_memory_unmap(struct cxl_vfio_device *cdev)
 {
 	if (cdev->memory)
 		memunmap(cdev->memory);
 	cdev->memory = NULL;
-	if (cdev->claim)
-		release_mem_region(cdev->range.base, cdev->range.size);
-	cdev->claim = NULL;
 }
 
 void cxl_memory_scrub(struct cxl_vfio_device *cdev)
@@ -231,7 +223,7 @@ static ssize_t cxl_memory_rw(struct vfio_pci_core_device *core, char __user *buf
 	return done;
 }
 
-/* vfio-pci-core calls it unconditionally; the claim outlives the region, see cxl_close_device(). */
+/* vfio-pci-core calls it unconditionally; the mapping outlives the region, see cxl_close_device(). */
 static void cxl_memory_region_release(struct vfio_pci_core_device *core,
 				      struct vfio_pci_region *region)
 {

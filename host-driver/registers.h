@@ -46,6 +46,9 @@
 #define CXL_DECODER_ADDRESS_MASK GENMASK(31, 28)
 #define CXL_DECODER_GRANULE      0x10000000ULL /* 256 MiB */
 
+/* VFIO: the region's index stands in bit 40 and above of a file offset. */
+#define CXL_REGION_LIMIT (1ULL << 40)
+
 #define CXL_DECODER_WAYS_MASK         GENMASK(7, 4)
 #define CXL_DECODER_LOCK_ON_COMMIT    BIT(8)
 #define CXL_DECODER_COMMIT            BIT(9)

@@ -252,3 +252,49 @@ Test(locator, block_must_fit)
 	cr_assert_eq(locator_check_fit(&(struct locator_block){0, ~0xffffULL}, 0x20000), -EINVAL);
 	cr_assert_eq(locator_check_fit(&(struct locator_block){0, 0x10000}, 0x20000), 0);
 }
+
+Test(component, acceptance_looks_at_every_decoder)
+{
+	static const struct {
+		const char *what;
+		u32 global, control1, size1, control3, size3;
+		int result;
+		u32 index;
+	} rows[] = {
+		{"decoder 0 alone", 2, 0, 0, 0, 0, 0, 0},
+		{"HDM Decoder Enable is clear", 0, 0, 0, 0, 0, -EIO, 0},
+		{"the second is committed", 2, 1 << 10, 0x10000000, 0, 0, -EEXIST, 1},
+		{"the last is committed", 2, 0, 0, 1 << 10, 0x10000000, -EEXIST, 3},
+		{"the last has a size and is not committed", 2, 0, 0, 0, 0x10000000, 0, 0},
+		{"firmware has locked an unused one", 2, 1 << 10 | 1 << 8, 0, 0, 0, 0, 0},
+		{"one does not answer", 2, 0xffffffff, 0xffffffff, 0, 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct component_map map;
+		struct area area;
+		u32 index = 0, *decoder;
+
+		area_fill(&area, 2); /* four decoders */
+		cr_assert_eq(walk(&area, &map), 0);
+		memset(&area.words[0x114 / 4], 0, 0x10 + 4 * CXL_HDM_DECODER_SIZE);
+		area.words[0x114 / 4] = rows[i].global;
+		decoder = &area.words[(0x110 + CXL_HDM_DECODER_OFFSET) / 4];
+		decoder[8 + CXL_DECODER_CONTROL / 4] = rows[i].control1;
+		decoder[8 + CXL_DECODER_SIZE_LOW / 4] = rows[i].size1;
+		decoder[24 + CXL_DECODER_CONTROL / 4] = rows[i].control3;
+		decoder[24 + CXL_DECODER_SIZE_LOW / 4] = rows[i].size3;
+		cr_assert_eq(component_acceptance(area.words, &map, &index), rows[i].result, "%s",
+			     rows[i].what);
+		cr_assert_eq(index, rows[i].index, "%s", rows[i].what);
+	}
+}
+
+Test(component, a_range_must_fit_a_vfio_region)
+{
+	struct component_range range = {.base = 1ULL << 41, .size = 1ULL << 40, .committed = true};
+
+	cr_assert_eq(component_range_check(&range), 0);
+	range.size += CXL_DECODER_GRANULE;
+	cr_assert_eq(component_range_check(&range), -EFBIG);
+}

@@ -205,3 +205,16 @@ Test(dvsec, memory_active_timeout)
 	for (u32 code = 0; code < 8; code++)
 		cr_assert_eq(dvsec_active_timeout(0xffff1fff | code << 13), expect[code]);
 }
+
+Test(dvsec, disable_caching_reaches_the_hardware_when_it_changes)
+{
+	adopt(CXL_LAYOUT_V2, 0x1f, 0, 0, 0);
+	cr_assert_eq(set(0x10, 2, 0x1), 1);
+	cr_assert(effects.caching);
+	cr_assert(effects.disable_caching);
+	cr_assert_eq(set(0x10, 2, 0x1), 1);
+	cr_assert_not(effects.caching, "it was set already");
+	cr_assert_eq(set(0x10, 1, 0), 0);
+	cr_assert(effects.caching);
+	cr_assert_not(effects.disable_caching, "the guest's own clear");
+}

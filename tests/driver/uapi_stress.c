@@ -214,5 +214,16 @@ int uapi_cache(struct uapi_device *device)
 	uapi_check(device, "k4 a wide read shows both",
 		   uapi_config_read(device, device->dvsec + 0x10, 4) == (int64_t)(1 | status << 16),
 		   "no");
+	uapi_config_write(device, device->dvsec + 0x10, 2, 0);
+	uapi_check(device, "k5 Disable_Caching is the user's to clear",
+		   uapi_config_read(device, device->dvsec + 0x10, 2) == 0, "it stays set");
+	if (uapi_reset(device))
+		return 1;
+	uapi_check(device, "k6 a reset gives Disable_Caching back as it was",
+		   uapi_config_read(device, device->dvsec + 0x10, 2) == 0, "it is set");
+	if (uapi_reopen(device))
+		return 1;
+	uapi_check(device, "k7 and the next user does not find it set",
+		   uapi_config_read(device, device->dvsec + 0x10, 2) == 0, "it is set");
 	return 0;
 }

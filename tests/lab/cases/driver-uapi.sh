@@ -26,8 +26,9 @@ for layout in 2 3; do
     # (KASAN and kmemleak allocate by themselves.)
     [[ -e /sys/kernel/debug/kmemleak ]] ||
         driver-uapi-test --device "${devices[2]}" --layout "$layout" --topology C --dpa 0x10000000 --name "driver-v$layout-allocations" allocations
-    lab_equal "driver: layout $layout leaves no claim" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
+    lab_equal "driver: layout $layout claims each range once, open or not" 4 "$(grep -c cxl-vfio-pci /proc/iomem)"
     driver_unload
+    lab_equal "driver: layout $layout leaves no claim" 0 "$(grep -c cxl-vfio-pci /proc/iomem)"
 done
 
 driver_load disable_cxl=1
