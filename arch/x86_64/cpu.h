@@ -6,19 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "arch/x86_64/boot.h"
 #include "core/kvm.h"
 
-/* The topology that CPUID shows; vcpus = sockets * cores * threads. APIC IDs are packed by powers
- * of two. */
-struct cpu_topology {
-	uint32_t vcpus;
-	uint32_t sockets;
-	uint32_t cores;   /* per socket */
-	uint32_t threads; /* per core */
-};
-
-/* The APIC ID of vCPU @index under @topology. Pure. */
+/* The APIC ID of vCPU @index under @topology: packed by powers of two. Pure. */
 uint32_t cpu_apic_id(const struct cpu_topology *topology, uint32_t index);
 
 /*
@@ -73,6 +65,14 @@ bool cpu_cpuid_has_hypervisor(const struct cpu_cpuid *cpuid);
 
 /* vCPU-independent KVM set-up, before the first vCPU: TSS and identity map addresses, irqchip. */
 int cpu_setup_vm(const struct kvm_vm *vm, const struct logger *logger);
+
+struct arch_cpus {
+	const struct kvm_vm *vm;
+	const struct logger *logger;
+	struct cpu_cpuid_options options;
+	struct cpu_feature_change changes[CPU_MAX_FEATURE_CHANGES];
+	struct cpu_cpuid cpuid; /* as the vCPU sees it that was set up last */
+};
 
 /* CPUID and MSRs of one vCPU. Returns 0 or -errno, logged. */
 int cpu_setup_vcpu(const struct kvm_vm *vm, int vcpu_fd, const struct cpu_cpuid *cpuid,

@@ -22,20 +22,25 @@
 #define X86_LOW_RAM_END  UINT64_C(0xc0000000) /* RAM below the hole ends here at the latest */
 #define X86_PCI_32_START UINT64_C(0xc0000000)
 #define X86_PCI_32_END   UINT64_C(0xe0000000)
+/* Below are the ports of the platform's own devices. */
+#define X86_PCI_IO_START UINT64_C(0x1000)
+#define X86_PCI_IO_END   UINT64_C(0x10000)
 #define X86_ECAM_START   UINT64_C(0xe0000000)
 #define X86_ECAM_BUSES   256u /* room for so many; a machine shows those that it has */
 #define X86_CXL_CHBS_END                                                                           \
 	UINT64_C(0xfec00000) /* host bridge component registers grow down from here */
-#define X86_IOAPIC UINT64_C(0xfec00000)
-#define X86_LAPIC  UINT64_C(0xfee00000)
+#define X86_IOAPIC    UINT64_C(0xfec00000)
+#define X86_LAPIC     UINT64_C(0xfee00000)
+#define X86_APIC_SIZE UINT64_C(0x1000) /* of either */
 #define X86_KVM_IDENTITY_MAP                                                                       \
 	UINT64_C(0xfeffc000) /* one page, then the three of the TSS (Intel without unrestricted    \
 				guest) */
 #define X86_KVM_TSS        UINT64_C(0xfeffd000)
 #define X86_HIGH_RAM_START UINT64_C(0x100000000)
 
-#define X86_GSI_SERIAL 4u
-#define X86_GSI_GED    9u
-#define X86_GSI_INTX   16u /* first of eight */
+#define X86_GSI_SERIAL     4u
+#define X86_GSI_GED        9u
+#define X86_GSI_INTX       16u
+#define X86_GSI_INTX_COUNT 8u
 
 #endif

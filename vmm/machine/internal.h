@@ -59,8 +59,7 @@ struct machine {
 	struct event_loop *loop;
 
 	struct cpu_topology topology;
-	struct cpu_cpuid *cpuid; /* as vCPU 0 sees it; freed after the start */
-	uint32_t phys_bits;
+	struct arch_cpus *cpus;
 	struct vcpu_set *vcpus;
 
 	struct layout layout;

@@ -138,7 +138,7 @@ static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 	if (!result)
 		result = acpi_ged_create(&legacy->ged, &ged);
 	/* The reference that Linux needs for its TSC when it cannot look for kvmclock. */
-	if (!result && !cpu_cpuid_has_hypervisor(machine->cpuid))
+	if (!result && !cpu_cpuid_has_hypervisor(&machine->cpus->cpuid))
 		result = acpi_pm_timer_create(&legacy->pm_timer, &pm_timer);
 	return result;
 }

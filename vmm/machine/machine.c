@@ -35,55 +35,15 @@ static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topolo
 	return 0;
 }
 
-static int feature_changes(const struct machine *machine, struct cpu_feature_change *changes)
+static int create_cpus(struct machine *machine)
 {
-	char bad[64];
-	int count = cpu_features_parse(machine->config->cpus.features, changes, bad);
-
-	if (count < 0)
-		log_error(machine->logger, "cpus",
-			  "features=%s: '%s' is not a CPU feature that cxvm knows; use +name or "
-			  "-name with the names of "
-			  "/proc/cpuinfo",
-			  machine->config->cpus.features, bad);
-	return count;
-}
-
-static int set_up_cpuid(struct machine *machine)
-{
-	struct cpu_feature_change changes[CPU_MAX_FEATURE_CHANGES];
-	struct cpu_cpuid_options options = {
+	const struct arch_cpus_options options = {
 		.topology = machine->topology,
-		.changes = changes,
+		.features = machine->config->cpus.features,
 		.max_phys_bits = machine->config->cpus.max_phys_bits,
-		.tsc_deadline =
-			kvm_vm_check_extension(&machine->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0,
 	};
-	uint32_t refused;
-	int result = feature_changes(machine, changes);
 
-	if (result < 0)
-		return result;
-	options.change_count = (uint32_t)result;
-	result = cpu_cpuid_supported(&machine->vm, machine->cpuid);
-	if (result)
-		return result;
-	for (uint32_t i = machine->topology.vcpus; i-- > 0;) {
-		result = cpu_cpuid_build(machine->cpuid, &options, i, &refused);
-		if (result) {
-			log_error(machine->logger, "cpus",
-				  "features=%s: number %u in the list is not offered by this host",
-				  machine->config->cpus.features, refused + 1);
-			return result;
-		}
-		if (machine->vcpus) {
-			result = vcpu_set_cpuid(machine->vcpus, i, machine->cpuid);
-			if (result)
-				return result;
-		}
-	}
-	machine->phys_bits = cpu_cpuid_phys_bits(machine->cpuid);
-	return 0;
+	return arch_cpus_create(&machine->cpus, &machine->vm, &options, machine->logger);
 }
 
 static int plan_layout(struct machine *machine)
@@ -91,7 +51,7 @@ static int plan_layout(struct machine *machine)
 	struct layout_accelerator accelerators[MACHINE_MAX_DEVICES];
 	struct layout_input input = {
 		.ram_bytes = machine->config->memory.bytes,
-		.phys_bits = machine->phys_bits,
+		.phys_bits = arch_cpus_phys_bits(machine->cpus),
 		.accelerators = accelerators,
 		.accelerator_count = machine_layout_accelerators(machine, accelerators),
 	};
@@ -144,8 +104,8 @@ static int create_vcpus(struct machine *machine)
 	result = cpu_setup_vm(&machine->vm, machine->logger);
 	if (result)
 		return result;
-	return vcpu_set_create(&machine->vcpus, &machine->vm, &machine->topology, &machine->mmio,
-			       &machine->pio, &callbacks, machine->logger);
+	return vcpu_set_create(&machine->vcpus, &machine->vm, machine->topology.vcpus,
+			       &machine->mmio, &machine->pio, &callbacks, machine->logger);
 }
 
 static int create_pci(struct machine *machine)
@@ -208,7 +168,7 @@ static int build_base(struct machine *machine)
 			  machine->topology.vcpus, machine->vm.max_vcpus);
 		return -EINVAL;
 	}
-	result = set_up_cpuid(machine);
+	result = create_cpus(machine);
 	if (!result)
 		result = bus_init(&machine->mmio, 0);
 	if (result)
@@ -225,7 +185,7 @@ static int build_base(struct machine *machine)
 	if (!result)
 		result = create_vcpus(machine);
 	if (!result)
-		result = set_up_cpuid(machine);
+		result = vcpu_set_configure(machine->vcpus, machine->cpus);
 	if (!result)
 		result = irq_router_create(&machine->irq, &machine->vm, machine->logger);
 	return result;
@@ -288,14 +248,9 @@ int machine_create(struct machine **result, const struct machine_options *option
 	pthread_mutex_init(&machine->exit_lock, NULL);
 	atomic_init(&machine->control, 0);
 	machine->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	machine->cpuid = calloc(1, sizeof(*machine->cpuid));
 	error = machine->control_fd < 0 ? -errno : 0;
-	if (!machine->cpuid)
-		error = -ENOMEM;
 	if (!error)
 		error = build(machine);
-	free(machine->cpuid);
-	machine->cpuid = NULL;
 	if (error) {
 		machine_destroy(machine);
 		return error;
@@ -318,6 +273,7 @@ void machine_destroy(struct machine *machine)
 	if (machine->pci)
 		pci_root_destroy(machine->pci);
 	vcpu_set_destroy(machine->vcpus);
+	arch_cpus_destroy(machine->cpus);
 	if (machine->irq)
 		irq_router_destroy(machine->irq);
 	guest_memory_destroy(machine->memory);

@@ -59,11 +59,10 @@ static int vcpu_ioctl(const struct vcpu *vcpu, unsigned long request, void *argu
 	return vm->ops->ioctl(vm->ops_opaque, vcpu->fd, request, argument);
 }
 
-int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm,
-		    const struct cpu_topology *topology, struct bus *mmio, struct bus *pio,
-		    const struct vcpu_callbacks *callbacks, const struct logger *logger)
+int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm, uint32_t count,
+		    struct bus *mmio, struct bus *pio, const struct vcpu_callbacks *callbacks,
+		    const struct logger *logger)
 {
-	uint32_t count = topology->vcpus;
 	struct vcpu_set *set = calloc(1, sizeof(*set) + count * sizeof(set->vcpus[0]));
 
 	if (!set)
@@ -103,9 +102,13 @@ int vcpu_set_create(struct vcpu_set **result, const struct kvm_vm *vm,
 	return 0;
 }
 
-int vcpu_set_cpuid(struct vcpu_set *set, uint32_t index, const struct cpu_cpuid *cpuid)
+int vcpu_set_configure(struct vcpu_set *set, struct arch_cpus *cpus)
 {
-	return cpu_setup_vcpu(set->vm, set->vcpus[index].fd, cpuid, set->logger);
+	int result = 0;
+
+	for (uint32_t i = 0; i < set->count && !result; i++)
+		result = arch_cpus_set_up(cpus, i, set->vcpus[i].fd);
+	return result;
 }
 
 int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel)

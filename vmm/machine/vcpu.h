@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "arch/x86_64/cpu.h"
 #include "core/bus.h"
 #include "core/kvm.h"
@@ -50,15 +51,15 @@ struct vcpu_counters {
 };
 
 /*
- * vcpu_set_create() - create @topology->vcpus vCPUs, not running. @vm, @mmio, @pio and
+ * vcpu_set_create() - create @count vCPUs, not running. @vm, @mmio, @pio and
  * @callbacks->opaque must outlive the set. Returns 0, -ENOMEM or -errno of KVM, logged.
  */
-int vcpu_set_create(struct vcpu_set **set, const struct kvm_vm *vm,
-		    const struct cpu_topology *topology, struct bus *mmio, struct bus *pio,
-		    const struct vcpu_callbacks *callbacks, const struct logger *logger);
+int vcpu_set_create(struct vcpu_set **set, const struct kvm_vm *vm, uint32_t count,
+		    struct bus *mmio, struct bus *pio, const struct vcpu_callbacks *callbacks,
+		    const struct logger *logger);
 
-/* Configure vCPU @index. Before vcpu_set_start(). */
-int vcpu_set_cpuid(struct vcpu_set *set, uint32_t index, const struct cpu_cpuid *cpuid);
+/* Give all vCPUs their model. Before vcpu_set_start(). Returns 0 or -errno, logged. */
+int vcpu_set_configure(struct vcpu_set *set, struct arch_cpus *cpus);
 int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel);
 
 /*
