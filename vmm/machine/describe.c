@@ -112,29 +112,30 @@ static void add_segment(void *opaque, const struct passthrough_segment *segment)
 static void add_map(struct machine *machine, struct description *description)
 {
 	size_t count;
-	const struct guest_ram_block *blocks = guest_memory_blocks(machine->memory, &count);
+	const struct guest_ram_block *blocks =
+		guest_memory_blocks(machine->platform.memory, &count);
 
 	for (size_t i = 0; i < count; i++)
 		add_row(description, blocks[i].gpa, blocks[i].size, DESCRIPTION_RAM, "RAM, node %u",
 			blocks[i].node);
 	add_row(description, X86_FIRMWARE_START, X86_FIRMWARE_END - X86_FIRMWARE_START,
 		DESCRIPTION_FIRMWARE, "ACPI tables (in RAM)");
-	add_row(description, X86_ECAM_START, (uint64_t)machine->bus_count << 20,
+	add_row(description, X86_ECAM_START, (uint64_t)machine->pci.bus_count << 20,
 		DESCRIPTION_TRAPPED, "PCI ECAM");
 	add_row(description, X86_IOAPIC, 0x1000, DESCRIPTION_KVM, "IOAPIC");
 	add_row(description, X86_LAPIC, 0x1000, DESCRIPTION_KVM, "local APIC");
-	for (size_t i = 0; i < machine->layout.accelerator_count; i++)
-		add_row(description, machine->layout.chbs[i], 0x10000, DESCRIPTION_TRAPPED,
+	for (size_t i = 0; i < machine->map.layout.accelerator_count; i++)
+		add_row(description, machine->map.layout.chbs[i], 0x10000, DESCRIPTION_TRAPPED,
 			"CXL host bridge %u component registers",
 			machine_accelerator_bus(machine, i));
-	for (size_t i = 0; i < machine->bridge_count; i++) {
+	for (size_t i = 0; i < machine->map.bridge_count; i++) {
 		unsigned int bus = i ? machine_accelerator_bus(machine, i - 1) : 0;
 
-		add_row(description, machine->windows[i].memory_32.base,
-			machine->windows[i].memory_32.size, DESCRIPTION_WINDOW,
+		add_row(description, machine->map.windows[i].memory_32.base,
+			machine->map.windows[i].memory_32.size, DESCRIPTION_WINDOW,
 			"PCI window of bus %02x, 32 bit", bus);
-		add_row(description, machine->windows[i].memory_64.base,
-			machine->windows[i].memory_64.size, DESCRIPTION_WINDOW,
+		add_row(description, machine->map.windows[i].memory_64.base,
+			machine->map.windows[i].memory_64.size, DESCRIPTION_WINDOW,
 			"PCI window of bus %02x, 64 bit", bus);
 	}
 }
@@ -161,7 +162,7 @@ int machine_describe(struct machine *machine, enum cxvm_format format, char **te
 		return -ENOMEM;
 	add_map(machine, description);
 	machine_describe_windows(machine, description);
-	pci_root_visit(machine->pci, add_function, &visit);
+	pci_root_visit(machine->pci.root, add_function, &visit);
 	for (size_t i = 0; i < machine_passthrough_count(machine); i++) {
 		struct segment_visit segments = {description, machine_passthrough(machine, i)};
 
@@ -176,7 +177,7 @@ int machine_describe(struct machine *machine, enum cxvm_format format, char **te
 		description->devices[i].timeline = passthrough_get_timeline(device);
 		description->device_count = i + 1;
 	}
-	description->tables_ns = machine->tables_ns;
+	description->tables_ns = machine->platform.tables_ns;
 	result = description_format(description, format, text);
 	free(description);
 	return result;

@@ -38,7 +38,8 @@ int machine_load_payload(struct machine *machine)
 		log_error(machine->logger, "payload", "no kernel given; use --kernel PATH");
 		return -EINVAL;
 	}
-	return boot_load_kernel(machine->memory, kernel, machine->logger, &machine->kernel);
+	return boot_load_kernel(machine->platform.memory, kernel, machine->logger,
+				&machine->platform.kernel);
 }
 
 static uint32_t node_of_cpu(const struct machine_config *config, uint32_t cpu)
@@ -66,12 +67,12 @@ static uint32_t node_of_cpu(const struct machine_config *config, uint32_t cpu)
 
 static void describe_cpus(const struct machine *machine, struct firmware *firmware)
 {
-	for (uint32_t i = 0; i < machine->topology.vcpus; i++) {
-		firmware->cpus[i].apic_id = cpu_apic_id(&machine->topology, i);
+	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++) {
+		firmware->cpus[i].apic_id = cpu_apic_id(&machine->cpus.topology, i);
 		firmware->cpus[i].proximity_domain = node_of_cpu(machine->config, i);
 	}
 	firmware->acpi.cpus = firmware->cpus;
-	firmware->acpi.cpu_count = machine->topology.vcpus;
+	firmware->acpi.cpu_count = machine->cpus.topology.vcpus;
 	firmware->acpi.local_apic_address = X86_LAPIC;
 	firmware->acpi.ioapics = &ioapic;
 	firmware->acpi.ioapic_count = 1;
@@ -95,18 +96,18 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 	firmware->ecam = (struct acpi_ecam){
 		.base = X86_ECAM_START,
 		.first_bus = 0,
-		.last_bus = (uint8_t)(machine->bus_count - 1),
+		.last_bus = (uint8_t)(machine->pci.bus_count - 1),
 	};
 	firmware->acpi.ecams = &firmware->ecam;
 	firmware->acpi.ecam_count = 1;
-	for (size_t i = 0; i < machine->bridge_count; i++) {
+	for (size_t i = 0; i < machine->map.bridge_count; i++) {
 		struct acpi_bridge *bridge = &firmware->bridges[i];
-		const struct pci_host_windows *windows = &machine->windows[i];
+		const struct pci_host_windows *windows = &machine->map.windows[i];
 
 		bridge->kind = i ? ACPI_BRIDGE_CXL : ACPI_BRIDGE_PCIE;
 		bridge->first_bus = i ? (uint8_t)machine_accelerator_bus(machine, i - 1) : 0;
 		bridge->last_bus =
-			i ? (uint8_t)(bridge->first_bus + 1) : (uint8_t)machine->plain_last_bus;
+			i ? (uint8_t)(bridge->first_bus + 1) : (uint8_t)machine->pci.plain_last_bus;
 		bridge->uid = bridge->first_bus;
 		bridge->config_ports = !i;
 		/* Every BAR and bus number is assigned already; the guest saves the work and keeps
@@ -118,7 +119,7 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 		bridge->osc_pci_control = ACPI_OSC_PCI_CONTROL_DEFAULT;
 		bridge->osc_cxl_control = ACPI_OSC_CXL_CONTROL_DEFAULT;
 		if (i)
-			bridge->component_base = machine->layout.chbs[i - 1];
+			bridge->component_base = machine->map.layout.chbs[i - 1];
 		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_IO, &windows->io);
 		add_window(bridge, firmware->bridge_windows[i], ACPI_WINDOW_MEMORY,
 			   &windows->memory_32);
@@ -126,7 +127,7 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 			   &windows->memory_64);
 	}
 	firmware->acpi.bridges = firmware->bridges;
-	firmware->acpi.bridge_count = machine->bridge_count;
+	firmware->acpi.bridge_count = machine->map.bridge_count;
 }
 
 /* CFMWS per accelerator, and SRAT when there is anything that has a place: NUMA nodes or
@@ -144,7 +145,7 @@ static void describe_memory(const struct machine *machine, struct firmware *firm
 	firmware->cxl_memory_count = machine_list_cxl_memory(machine, firmware->cxl_memory);
 	if (machine->config->node_count < 2 && !firmware->cxl_memory_count)
 		return;
-	blocks = guest_memory_blocks(machine->memory, &count);
+	blocks = guest_memory_blocks(machine->platform.memory, &count);
 	for (size_t i = 0; i < count; i++) {
 		firmware->memory[i] = (struct acpi_memory_affinity){
 			.base = blocks[i].gpa,
@@ -182,7 +183,7 @@ static int build_e820(const struct machine *machine, struct firmware *firmware, 
 	struct e820_range cxl[MACHINE_MAX_DEVICES];
 	const struct e820_range reserved[] = {
 		{.base = X86_EBDA_START, .size = X86_KERNEL_START - X86_EBDA_START},
-		{.base = X86_ECAM_START, .size = (uint64_t)machine->bus_count << 20},
+		{.base = X86_ECAM_START, .size = (uint64_t)machine->pci.bus_count << 20},
 	};
 	struct e820_input input = {
 		.ram = ram,
@@ -192,7 +193,7 @@ static int build_e820(const struct machine *machine, struct firmware *firmware, 
 		.cxl = cxl,
 	};
 	const struct guest_ram_block *blocks =
-		guest_memory_blocks(machine->memory, &input.ram_count);
+		guest_memory_blocks(machine->platform.memory, &input.ram_count);
 	int result;
 
 	for (size_t i = 0; i < input.ram_count; i++)
@@ -243,20 +244,20 @@ static int write_tables(struct machine *machine, struct firmware *firmware)
 	}
 	result = build_e820(machine, firmware, tables.used, &parameters.range_count);
 	if (!result)
-		result = guest_memory_write(machine->memory, X86_FIRMWARE_START, firmware->tables,
-					    tables.used);
+		result = guest_memory_write(machine->platform.memory, X86_FIRMWARE_START,
+					    firmware->tables, tables.used);
 	if (result)
 		return result;
 	parameters.rsdp_gpa = tables.rsdp;
 	if (initramfs) {
-		result = boot_load_initrd(machine->memory, initramfs, &machine->kernel,
-					  machine->logger, &parameters.initrd_gpa,
-					  &parameters.initrd_bytes);
+		result = boot_load_initrd(machine->platform.memory, initramfs,
+					  &machine->platform.kernel, machine->logger,
+					  &parameters.initrd_gpa, &parameters.initrd_bytes);
 		if (result)
 			return result;
 	}
-	return boot_write_parameters(machine->memory, &machine->kernel, &parameters,
-				     machine->logger);
+	return boot_write_parameters(machine->platform.memory, &machine->platform.kernel,
+				     &parameters, machine->logger);
 }
 
 int machine_write_firmware(struct machine *machine)

@@ -29,7 +29,7 @@
 
 struct legacy_devices;
 struct machine_console;
-struct accelerator;
+struct passed_function;
 
 enum machine_phase {
 	MACHINE_READY,
@@ -42,14 +42,9 @@ enum machine_phase {
 #define CONTROL_STOP         1u
 #define CONTROL_POWER_BUTTON 2u
 
-struct machine {
-	const struct machine_config *config;
-	const struct logger *logger;
-	uint64_t start_ns;
-	uint64_t tables_ns; /* what making the firmware tables took */
-	void (*started)(void *opaque);
-	void *started_opaque;
-
+/* What everything stands on: KVM's virtual machine, the physical map, buses, interrupts, the loop.
+ */
+struct machine_platform {
 	struct kvm_vm vm;
 	struct guest_memory *memory;
 	struct irq_router *irq;
@@ -57,33 +52,47 @@ struct machine {
 	struct bus pio;
 	bool buses_ready;
 	struct event_loop *loop;
+	struct boot_kernel kernel;
+	uint64_t tables_ns; /* what making the firmware tables took */
+};
 
+struct machine_cpus {
 	struct cpu_topology topology;
-	struct arch_cpus *cpus;
+	struct arch_cpus *model;
 	struct vcpu_set *vcpus;
+};
 
+struct machine_map {
 	struct layout layout;
-	struct pci_root *pci;
+	/* Of the host bridges: 0 is the plain one, then one for each accelerator. */
+	struct pci_host_windows windows[LAYOUT_MAX_BRIDGES];
+	size_t bridge_count;
+};
+
+struct machine_pci {
+	struct pci_root *root;
+	struct pci_bus *root_bus;
 	/* No more buses than there are: Linux reads the vendor ID of every device number of every
 	 * bus that the MCFG names, two exits each. Bus 0 and one below each root port of a plain
-	 * device come first, then two for each CXL host bridge. */
+	 * function come first, then two for each CXL host bridge. */
 	unsigned int plain_last_bus;
 	unsigned int bus_count;
-	struct pci_bus *root_bus;
-	struct pci_host_windows
-		windows[LAYOUT_MAX_BRIDGES]; /* 0: the plain bridge, then one per accelerator */
-	size_t bridge_count;
+};
+
+struct machine_parts {
 	struct virtio_pci *virtio[MACHINE_MAX_VIRTIO];
 	size_t virtio_count;
 	struct machine_console *console; /* NULL: the guest has none */
 	struct legacy_devices *legacy;
-	struct accelerator *accelerators; /* every passed-through device, CXL or not */
-	size_t accelerator_count;
+	struct passed_function *functions; /* passed through, with CXL or without */
+	size_t function_count;
+};
 
-	struct boot_kernel kernel;
+struct machine_life {
+	uint64_t start_ns;
+	void (*started)(void *opaque);
+	void *started_opaque;
 	struct seccomp_filters filters;
-
-	/* Life cycle. */
 	pthread_mutex_t lock; /* phase changes */
 	enum machine_phase phase;
 	atomic_uint control;
@@ -92,6 +101,17 @@ struct machine {
 	struct event_source *grace_timer;
 	pthread_mutex_t exit_lock;
 	struct cxvm_exit exit; /* reason NONE until the first machine_exit() */
+};
+
+struct machine {
+	const struct machine_config *config;
+	const struct logger *logger;
+	struct machine_platform platform;
+	struct machine_cpus cpus;
+	struct machine_map map;
+	struct machine_pci pci;
+	struct machine_parts parts;
+	struct machine_life life;
 };
 
 /* The first call decides why the machine stops; later ones are ignored. Any thread; ends the event

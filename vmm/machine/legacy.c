@@ -66,15 +66,15 @@ static int add_serial(struct machine *machine, struct legacy_devices *legacy)
 		.path = config->path,
 		.input_fd = STDIN_FILENO,
 		.output_fd = STDOUT_FILENO,
-		.loop = machine->loop,
+		.loop = machine->platform.loop,
 		.logger = machine->logger,
 	};
 	struct serial_options options = {
 		.name = "serial0",
 		.port = SERIAL_PORT,
 		.gsi = X86_GSI_SERIAL,
-		.pio = &machine->pio,
-		.irq = machine->irq,
+		.pio = &machine->platform.pio,
+		.irq = machine->platform.irq,
 		.logger = machine->logger,
 	};
 	int result;
@@ -91,30 +91,31 @@ static int add_serial(struct machine *machine, struct legacy_devices *legacy)
 static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 {
 	const struct cxvm_platform *platform = &machine->config->platform;
-	const struct cmos_rtc_options rtc = {.pio = &machine->pio, .logger = machine->logger};
+	const struct cmos_rtc_options rtc = {.pio = &machine->platform.pio,
+					     .logger = machine->logger};
 	const struct i8042_options i8042 = {
-		.pio = &machine->pio,
+		.pio = &machine->platform.pio,
 		.logger = machine->logger,
 		.reset = reset,
 		.opaque = machine,
 	};
 	const struct debug_ports_options debug_ports = {
-		.pio = &machine->pio,
+		.pio = &machine->platform.pio,
 		.logger = toggle_on(platform->boot_timer, false) ? machine->logger : NULL,
-		.start_ns = machine->start_ns,
+		.start_ns = machine->life.start_ns,
 		.debug_exit = toggle_on(platform->debug_exit, false) ? debug_exit : NULL,
 		.opaque = machine,
 	};
 	const struct pvpanic_options pvpanic = {
-		.pio = &machine->pio,
+		.pio = &machine->platform.pio,
 		.logger = machine->logger,
 		.event = panicked,
 		.opaque = machine,
 	};
 	const struct acpi_ged_options ged = {
-		.bus = &machine->pio,
+		.bus = &machine->platform.pio,
 		.base = GED_PORT,
-		.irq = machine->irq,
+		.irq = machine->platform.irq,
 		.gsi = X86_GSI_GED,
 		.logger = machine->logger,
 		.power_off = power_off,
@@ -122,7 +123,7 @@ static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 		.opaque = machine,
 	};
 	const struct acpi_pm_timer_options pm_timer = {
-		.pio = &machine->pio,
+		.pio = &machine->platform.pio,
 		.port = PM_PORT,
 		.logger = machine->logger,
 	};
@@ -138,7 +139,7 @@ static int add_ports(struct machine *machine, struct legacy_devices *legacy)
 	if (!result)
 		result = acpi_ged_create(&legacy->ged, &ged);
 	/* The reference that Linux needs for its TSC when it cannot look for kvmclock. */
-	if (!result && !cpu_cpuid_has_hypervisor(&machine->cpus->cpuid))
+	if (!result && !cpu_cpuid_has_hypervisor(&machine->cpus.model->cpuid))
 		result = acpi_pm_timer_create(&legacy->pm_timer, &pm_timer);
 	return result;
 }
@@ -147,16 +148,16 @@ int machine_add_legacy_devices(struct machine *machine)
 {
 	int result;
 
-	machine->legacy = calloc(1, sizeof(*machine->legacy));
-	if (!machine->legacy)
+	machine->parts.legacy = calloc(1, sizeof(*machine->parts.legacy));
+	if (!machine->parts.legacy)
 		return -ENOMEM;
-	result = add_serial(machine, machine->legacy);
-	return result ? result : add_ports(machine, machine->legacy);
+	result = add_serial(machine, machine->parts.legacy);
+	return result ? result : add_ports(machine, machine->parts.legacy);
 }
 
 void machine_remove_legacy_devices(struct machine *machine)
 {
-	struct legacy_devices *legacy = machine->legacy;
+	struct legacy_devices *legacy = machine->parts.legacy;
 
 	if (!legacy)
 		return;
@@ -169,18 +170,18 @@ void machine_remove_legacy_devices(struct machine *machine)
 	serial_destroy(legacy->serial);
 	serial_backend_destroy(legacy->serial_backend);
 	free(legacy);
-	machine->legacy = NULL;
+	machine->parts.legacy = NULL;
 }
 
 void machine_flush_legacy(struct machine *machine)
 {
-	if (machine->legacy && machine->legacy->serial_backend)
-		serial_backend_flush(machine->legacy->serial_backend);
+	if (machine->parts.legacy && machine->parts.legacy->serial_backend)
+		serial_backend_flush(machine->parts.legacy->serial_backend);
 }
 
 void machine_legacy_power_button(struct machine *machine)
 {
-	int result = acpi_ged_raise(machine->legacy->ged, ACPI_GED_POWER_BUTTON);
+	int result = acpi_ged_raise(machine->parts.legacy->ged, ACPI_GED_POWER_BUTTON);
 
 	if (result)
 		log_error(machine->logger, "machine", "cannot press the power button");
@@ -203,7 +204,7 @@ void machine_describe_legacy(const struct machine *machine, struct acpi_machine 
 	}
 	acpi->rtc = true;
 	acpi->rtc_century = CMOS_RTC_CENTURY;
-	acpi->pm_timer_port = machine->legacy->pm_timer ? PM_PORT : 0;
+	acpi->pm_timer_port = machine->parts.legacy->pm_timer ? PM_PORT : 0;
 	acpi->sleep_control = port(ACPI_GED_SLEEP_CONTROL_OFFSET);
 	acpi->sleep_status = port(ACPI_GED_SLEEP_STATUS_OFFSET);
 	acpi->s5_type = ACPI_GED_S5_TYPE;

@@ -38,12 +38,13 @@ static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topolo
 static int create_cpus(struct machine *machine)
 {
 	const struct arch_cpus_options options = {
-		.topology = machine->topology,
+		.topology = machine->cpus.topology,
 		.features = machine->config->cpus.features,
 		.max_phys_bits = machine->config->cpus.max_phys_bits,
 	};
 
-	return arch_cpus_create(&machine->cpus, &machine->vm, &options, machine->logger);
+	return arch_cpus_create(&machine->cpus.model, &machine->platform.vm, &options,
+				machine->logger);
 }
 
 static int plan_layout(struct machine *machine)
@@ -51,7 +52,7 @@ static int plan_layout(struct machine *machine)
 	struct layout_accelerator accelerators[MACHINE_MAX_DEVICES];
 	struct layout_input input = {
 		.ram_bytes = machine->config->memory.bytes,
-		.phys_bits = arch_cpus_phys_bits(machine->cpus),
+		.phys_bits = arch_cpus_phys_bits(machine->cpus.model),
 		.accelerators = accelerators,
 		.accelerator_count = machine_layout_accelerators(machine, accelerators),
 	};
@@ -59,7 +60,7 @@ static int plan_layout(struct machine *machine)
 	int result;
 
 	input.dma_limit = machine_dma_limit(machine, &input.dma_limit_of);
-	result = layout_plan(&input, &machine->layout, reason);
+	result = layout_plan(&input, &machine->map.layout, reason);
 
 	if (result)
 		log_error(machine->logger, "memory", "%s", reason);
@@ -82,7 +83,7 @@ static int thread_started(void *opaque, uint32_t index)
 	int result;
 
 	result = machine_set_affinity(machine, index);
-	return result ? result : seccomp_filters_arm(&machine->filters, THREAD_VCPU);
+	return result ? result : seccomp_filters_arm(&machine->life.filters, THREAD_VCPU);
 }
 
 static bool thread_memory_fault(void *opaque, uint32_t index, uint64_t gpa)
@@ -101,31 +102,32 @@ static int create_vcpus(struct machine *machine)
 	};
 	int result;
 
-	result = cpu_setup_vm(&machine->vm, machine->logger);
+	result = cpu_setup_vm(&machine->platform.vm, machine->logger);
 	if (result)
 		return result;
-	return vcpu_set_create(&machine->vcpus, &machine->vm, machine->topology.vcpus,
-			       &machine->mmio, &machine->pio, &callbacks, machine->logger);
+	return vcpu_set_create(&machine->cpus.vcpus, &machine->platform.vm,
+			       machine->cpus.topology.vcpus, &machine->platform.mmio,
+			       &machine->platform.pio, &callbacks, machine->logger);
 }
 
 static int create_pci(struct machine *machine)
 {
 	const struct pci_root_options options = {
-		.mmio = &machine->mmio,
-		.pio = &machine->pio,
-		.irq = machine->irq,
-		.memory = machine->memory,
+		.mmio = &machine->platform.mmio,
+		.pio = &machine->platform.pio,
+		.irq = machine->platform.irq,
+		.memory = machine->platform.memory,
 		.logger = machine->logger,
 		.ecam_base = X86_ECAM_START,
-		.bus_count = machine->bus_count,
+		.bus_count = machine->pci.bus_count,
 		.intx_gsi_base = X86_GSI_INTX,
 	};
-	int result = pci_root_create(&machine->pci, &options);
+	int result = pci_root_create(&machine->pci.root, &options);
 
 	if (result)
 		return result;
-	return pci_root_add_host_bridge(machine->pci, 0, (uint8_t)machine->plain_last_bus,
-					&machine->root_bus);
+	return pci_root_add_host_bridge(machine->pci.root, 0, (uint8_t)machine->pci.plain_last_bus,
+					&machine->pci.root_bus);
 }
 
 static int assign_pci(struct machine *machine, struct pci_bus **buses)
@@ -134,16 +136,16 @@ static int assign_pci(struct machine *machine, struct pci_bus **buses)
 	char reason[LAYOUT_REASON];
 	int result;
 
-	for (size_t i = 0; i < machine->bridge_count; i++)
+	for (size_t i = 0; i < machine->map.bridge_count; i++)
 		pci_bus_required(buses[i], &required[i]);
-	result = layout_place_pci(&machine->layout, required, machine->bridge_count,
-				  machine->windows, reason);
+	result = layout_place_pci(&machine->map.layout, required, machine->map.bridge_count,
+				  machine->map.windows, reason);
 	if (result) {
 		log_error(machine->logger, "pci", "%s", reason);
 		return result;
 	}
-	for (size_t i = 0; i < machine->bridge_count; i++) {
-		result = pci_assign_resources(buses[i], &machine->windows[i]);
+	for (size_t i = 0; i < machine->map.bridge_count; i++) {
+		result = pci_assign_resources(buses[i], &machine->map.windows[i]);
 		if (result)
 			return result;
 	}
@@ -154,40 +156,42 @@ static int build_base(struct machine *machine)
 {
 	int result;
 
-	result = kvm_vm_open(&machine->vm, machine->vm.kvm_fd, machine->logger);
+	result = kvm_vm_open(&machine->platform.vm, machine->platform.vm.kvm_fd, machine->logger);
 	if (result)
 		return result == -ENOENT ? -ENODEV : result;
-	result = topology_of(&machine->config->cpus, &machine->topology, machine->logger);
+	result = topology_of(&machine->config->cpus, &machine->cpus.topology, machine->logger);
 	if (result)
 		return result;
 	result = machine_check_affinity(machine);
 	if (result)
 		return result;
-	if (machine->topology.vcpus > machine->vm.max_vcpus) {
+	if (machine->cpus.topology.vcpus > machine->platform.vm.max_vcpus) {
 		log_error(machine->logger, "cpus", "%u vCPUs, but KVM on this host allows %u",
-			  machine->topology.vcpus, machine->vm.max_vcpus);
+			  machine->cpus.topology.vcpus, machine->platform.vm.max_vcpus);
 		return -EINVAL;
 	}
 	result = create_cpus(machine);
 	if (!result)
-		result = bus_init(&machine->mmio, 0);
+		result = bus_init(&machine->platform.mmio, 0);
 	if (result)
 		return result;
-	result = bus_init(&machine->pio, 0x10000);
+	result = bus_init(&machine->platform.pio, 0x10000);
 	if (result) {
-		bus_destroy(&machine->mmio);
+		bus_destroy(&machine->platform.mmio);
 		return result;
 	}
-	machine->buses_ready = true;
-	result = event_loop_create(&machine->loop);
+	machine->platform.buses_ready = true;
+	result = event_loop_create(&machine->platform.loop);
 	if (!result)
-		result = guest_memory_create(&machine->memory, &machine->vm, machine->logger);
+		result = guest_memory_create(&machine->platform.memory, &machine->platform.vm,
+					     machine->logger);
 	if (!result)
 		result = create_vcpus(machine);
 	if (!result)
-		result = vcpu_set_configure(machine->vcpus, machine->cpus);
+		result = vcpu_set_configure(machine->cpus.vcpus, machine->cpus.model);
 	if (!result)
-		result = irq_router_create(&machine->irq, &machine->vm, machine->logger);
+		result = irq_router_create(&machine->platform.irq, &machine->platform.vm,
+					   machine->logger);
 	return result;
 }
 
@@ -220,9 +224,9 @@ static int build(struct machine *machine)
 	start = passthrough_now();
 	if (!result)
 		result = machine_write_firmware(machine);
-	machine->tables_ns = passthrough_now() - start;
+	machine->platform.tables_ns = passthrough_now() - start;
 	if (!result)
-		result = vcpu_set_boot(machine->vcpus, &machine->kernel);
+		result = vcpu_set_boot(machine->cpus.vcpus, &machine->platform.kernel);
 	return result;
 }
 
@@ -238,17 +242,17 @@ int machine_create(struct machine **result, const struct machine_options *option
 	}
 	machine->config = options->config;
 	machine->logger = options->logger;
-	machine->start_ns = options->start_ns;
-	machine->started = options->started;
-	machine->started_opaque = options->started_opaque;
-	machine->vm.kvm_fd = options->kvm_fd;
-	machine->vm.fd = -1;
-	machine->bridge_count = 1;
-	pthread_mutex_init(&machine->lock, NULL);
-	pthread_mutex_init(&machine->exit_lock, NULL);
-	atomic_init(&machine->control, 0);
-	machine->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	error = machine->control_fd < 0 ? -errno : 0;
+	machine->life.start_ns = options->start_ns;
+	machine->life.started = options->started;
+	machine->life.started_opaque = options->started_opaque;
+	machine->platform.vm.kvm_fd = options->kvm_fd;
+	machine->platform.vm.fd = -1;
+	machine->map.bridge_count = 1;
+	pthread_mutex_init(&machine->life.lock, NULL);
+	pthread_mutex_init(&machine->life.exit_lock, NULL);
+	atomic_init(&machine->life.control, 0);
+	machine->life.control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = machine->life.control_fd < 0 ? -errno : 0;
 	if (!error)
 		error = build(machine);
 	if (error) {
@@ -263,30 +267,30 @@ void machine_destroy(struct machine *machine)
 {
 	if (!machine)
 		return;
-	if (machine->vcpus)
-		vcpu_set_stop(machine->vcpus);
-	event_source_remove(machine->grace_timer);
-	event_source_remove(machine->control_source);
+	if (machine->cpus.vcpus)
+		vcpu_set_stop(machine->cpus.vcpus);
+	event_source_remove(machine->life.grace_timer);
+	event_source_remove(machine->life.control_source);
 	machine_remove_devices(machine);
 	machine_remove_virtio_devices(machine);
 	machine_remove_legacy_devices(machine);
-	if (machine->pci)
-		pci_root_destroy(machine->pci);
-	vcpu_set_destroy(machine->vcpus);
-	arch_cpus_destroy(machine->cpus);
-	if (machine->irq)
-		irq_router_destroy(machine->irq);
-	guest_memory_destroy(machine->memory);
-	event_loop_destroy(machine->loop);
-	if (machine->buses_ready) {
-		bus_destroy(&machine->pio);
-		bus_destroy(&machine->mmio);
+	if (machine->pci.root)
+		pci_root_destroy(machine->pci.root);
+	vcpu_set_destroy(machine->cpus.vcpus);
+	arch_cpus_destroy(machine->cpus.model);
+	if (machine->platform.irq)
+		irq_router_destroy(machine->platform.irq);
+	guest_memory_destroy(machine->platform.memory);
+	event_loop_destroy(machine->platform.loop);
+	if (machine->platform.buses_ready) {
+		bus_destroy(&machine->platform.pio);
+		bus_destroy(&machine->platform.mmio);
 	}
-	kvm_vm_close(&machine->vm);
-	if (machine->control_fd >= 0)
-		close(machine->control_fd);
-	seccomp_filters_destroy(&machine->filters);
-	pthread_mutex_destroy(&machine->exit_lock);
-	pthread_mutex_destroy(&machine->lock);
+	kvm_vm_close(&machine->platform.vm);
+	if (machine->life.control_fd >= 0)
+		close(machine->life.control_fd);
+	seccomp_filters_destroy(&machine->life.filters);
+	pthread_mutex_destroy(&machine->life.exit_lock);
+	pthread_mutex_destroy(&machine->life.lock);
 	free(machine);
 }

@@ -29,14 +29,15 @@ static int add_node(struct machine *machine, const struct guest_ram_options *opt
 
 		block.gpa = *cursor;
 		block.size = bytes;
-		if (*cursor < machine->layout.low_ram && bytes > machine->layout.low_ram - *cursor)
-			block.size = machine->layout.low_ram - *cursor;
-		result = guest_memory_add_ram(machine->memory, &block);
+		if (*cursor < machine->map.layout.low_ram &&
+		    bytes > machine->map.layout.low_ram - *cursor)
+			block.size = machine->map.layout.low_ram - *cursor;
+		result = guest_memory_add_ram(machine->platform.memory, &block);
 		if (result)
 			return result;
 		bytes -= block.size;
 		*cursor += block.size;
-		if (*cursor == machine->layout.low_ram)
+		if (*cursor == machine->map.layout.low_ram)
 			*cursor = X86_HIGH_RAM_START;
 	}
 	return 0;

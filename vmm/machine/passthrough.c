@@ -17,7 +17,7 @@
 
 /* One passed-through device and what it hangs on: a root port of its own, and for CXL a host bridge
  * of its own. */
-struct accelerator {
+struct passed_function {
 	struct passthrough_device *device;
 	bool cxl;
 	size_t cxl_index; /* among the CXL devices: window, CHBS, host bridge */
@@ -32,7 +32,7 @@ struct accelerator {
 
 unsigned int machine_accelerator_bus(const struct machine *machine, size_t index)
 {
-	return machine->plain_last_bus + 1 + CXL_BUSES_PER_HOST * (unsigned int)index;
+	return machine->pci.plain_last_bus + 1 + CXL_BUSES_PER_HOST * (unsigned int)index;
 }
 
 static int duplicate(int fd, bool used)
@@ -45,9 +45,10 @@ static void device_returned(void *opaque, struct passthrough_device *device)
 {
 	struct machine *machine = opaque;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++)
-		if (machine->accelerators[i].device == device && machine->accelerators[i].port)
-			pci_root_port_surprise_removal(machine->accelerators[i].port);
+	for (size_t i = 0; i < machine->parts.function_count; i++)
+		if (machine->parts.functions[i].device == device &&
+		    machine->parts.functions[i].port)
+			pci_root_port_surprise_removal(machine->parts.functions[i].port);
 }
 
 const char *machine_device_problem(const struct cxvm_device *device)
@@ -61,15 +62,15 @@ const char *machine_device_problem(const struct cxvm_device *device)
 }
 
 static int connect_one(struct machine *machine, const struct cxvm_device *device,
-		       struct accelerator *accelerator)
+		       struct passed_function *function)
 {
 	const struct passthrough_environment environment = {
 		.logger = machine->logger,
-		.vm = &machine->vm,
-		.memory = machine->memory,
-		.irq = machine->irq,
-		.mmio = &machine->mmio,
-		.loop = machine->loop,
+		.vm = &machine->platform.vm,
+		.memory = machine->platform.memory,
+		.irq = machine->platform.irq,
+		.mmio = &machine->platform.mmio,
+		.loop = machine->platform.loop,
 		.returned = device_returned,
 		.opaque = machine,
 	};
@@ -93,7 +94,7 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 	options.dma_windows =
 		toggle_on(device->p2p, true) ? PASSTHROUGH_DMA_TRY : PASSTHROUGH_DMA_OFF;
 	options.dma_dpa = options.dma_windows;
-	return passthrough_connect(&options, &environment, &accelerator->device);
+	return passthrough_connect(&options, &environment, &function->device);
 }
 
 int machine_connect_devices(struct machine *machine)
@@ -101,26 +102,26 @@ int machine_connect_devices(struct machine *machine)
 	const struct machine_config *config = machine->config;
 	size_t cxl_count = 0;
 
-	machine->bus_count = 1;
+	machine->pci.bus_count = 1;
 	if (!config->device_count)
 		return 0;
-	machine->accelerators = calloc(config->device_count, sizeof(*machine->accelerators));
-	if (!machine->accelerators)
+	machine->parts.functions = calloc(config->device_count, sizeof(*machine->parts.functions));
+	if (!machine->parts.functions)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->device_count; i++) {
-		struct accelerator *accelerator = &machine->accelerators[i];
-		int result = connect_one(machine, &config->devices[i], accelerator);
+		struct passed_function *function = &machine->parts.functions[i];
+		int result = connect_one(machine, &config->devices[i], function);
 
 		if (result)
 			return result;
-		machine->accelerator_count = i + 1;
-		accelerator->cxl = passthrough_get_facts(accelerator->device)->cxl;
-		if (accelerator->cxl)
-			accelerator->cxl_index = cxl_count++;
+		machine->parts.function_count = i + 1;
+		function->cxl = passthrough_get_facts(function->device)->cxl;
+		if (function->cxl)
+			function->cxl_index = cxl_count++;
 		else
-			machine->plain_last_bus++;
+			machine->pci.plain_last_bus++;
 	}
-	machine->bus_count = machine_accelerator_bus(machine, cxl_count);
+	machine->pci.bus_count = machine_accelerator_bus(machine, cxl_count);
 	_Static_assert(1 + CXL_BUSES_PER_HOST * MACHINE_MAX_DEVICES <= X86_ECAM_BUSES,
 		       "every device has its buses");
 	return 0;
@@ -128,8 +129,8 @@ int machine_connect_devices(struct machine *machine)
 
 bool machine_needs_shared_ram(const struct machine *machine)
 {
-	for (size_t i = 0; i < machine->accelerator_count; i++)
-		if (passthrough_get_facts(machine->accelerators[i].device)->needs_shared_ram)
+	for (size_t i = 0; i < machine->parts.function_count; i++)
+		if (passthrough_get_facts(machine->parts.functions[i].device)->needs_shared_ram)
 			return true;
 	return false;
 }
@@ -138,13 +139,13 @@ size_t machine_layout_accelerators(const struct machine *machine, struct layout_
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		const struct accelerator *accelerator = &machine->accelerators[i];
-		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		const struct passed_function *function = &machine->parts.functions[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(function->device);
 
-		if (accelerator->cxl)
+		if (function->cxl)
 			list[count++] = (struct layout_accelerator){
-				.name = passthrough_id(accelerator->device),
+				.name = passthrough_id(function->device),
 				.window_size = facts->window_size,
 				.window_align = facts->window_align,
 			};
@@ -156,8 +157,8 @@ uint64_t machine_dma_limit(const struct machine *machine, const char **device)
 {
 	uint64_t lowest = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		const struct passthrough_device *one = machine->accelerators[i].device;
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		const struct passthrough_device *one = machine->parts.functions[i].device;
 		uint64_t limit = passthrough_get_facts(one)->dma_limit;
 
 		if (limit && (!lowest || limit < lowest)) {
@@ -168,123 +169,123 @@ uint64_t machine_dma_limit(const struct machine *machine, const char **device)
 	return lowest;
 }
 
-static int add_cxl_hierarchy(struct machine *machine, struct accelerator *accelerator,
+static int add_cxl_hierarchy(struct machine *machine, struct passed_function *function,
 			     uint16_t slot)
 {
-	const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
-	unsigned int bus = machine_accelerator_bus(machine, accelerator->cxl_index);
+	const struct passthrough_facts *facts = passthrough_get_facts(function->device);
+	unsigned int bus = machine_accelerator_bus(machine, function->cxl_index);
 	const struct cxl_host_bridge_range range = {
-		.base = machine->layout.window[accelerator->cxl_index],
+		.base = machine->map.layout.window[function->cxl_index],
 		.size = facts->window_size,
 		.host_only = facts->host_only,
 	};
 	int result;
 
-	snprintf(accelerator->bridge_name, sizeof(accelerator->bridge_name),
-		 "CXL host bridge of %s", passthrough_id(accelerator->device));
-	result = cxl_host_bridge_init(&accelerator->host_bridge, &machine->mmio,
-				      accelerator->bridge_name,
-				      machine->layout.chbs[accelerator->cxl_index],
+	snprintf(function->bridge_name, sizeof(function->bridge_name), "CXL host bridge of %s",
+		 passthrough_id(function->device));
+	result = cxl_host_bridge_init(&function->host_bridge, &machine->platform.mmio,
+				      function->bridge_name,
+				      machine->map.layout.chbs[function->cxl_index],
 				      facts->firmware_committed ? &range : NULL);
 	if (!result)
-		result = pci_root_add_host_bridge(machine->pci, (uint8_t)bus,
+		result = pci_root_add_host_bridge(machine->pci.root, (uint8_t)bus,
 						  (uint8_t)(bus + CXL_BUSES_PER_HOST - 1),
-						  &accelerator->root_bus);
+						  &function->root_bus);
 	if (result)
 		return result;
-	machine->bridge_count++;
-	result = cxl_root_port_init(&accelerator->cxl_port, machine->pci, accelerator->port_name,
+	machine->map.bridge_count++;
+	result = cxl_root_port_init(&function->cxl_port, machine->pci.root, function->port_name,
 				    slot, facts->cache_capable);
 	if (!result)
-		pci_root_port_allow_removal(&accelerator->cxl_port.port);
+		pci_root_port_allow_removal(&function->cxl_port.port);
 	if (!result)
-		result = cxl_root_port_add(&accelerator->cxl_port, accelerator->root_bus, -1);
+		result = cxl_root_port_add(&function->cxl_port, function->root_bus, -1);
 	if (!result)
-		accelerator->port = &accelerator->cxl_port.port;
+		function->port = &function->cxl_port.port;
 	return result;
 }
 
-static int add_plain_port(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+static int add_plain_port(struct machine *machine, struct passed_function *function, uint16_t slot)
 {
 	int result;
 
-	accelerator->root_bus = machine->root_bus;
-	result = pci_root_port_init(&accelerator->plain_port, machine->pci, accelerator->port_name,
+	function->root_bus = machine->pci.root_bus;
+	result = pci_root_port_init(&function->plain_port, machine->pci.root, function->port_name,
 				    slot);
 	if (!result)
-		pci_root_port_allow_removal(&accelerator->plain_port);
+		pci_root_port_allow_removal(&function->plain_port);
 	if (!result)
-		result = pci_root_port_add(&accelerator->plain_port, accelerator->root_bus, -1);
+		result = pci_root_port_add(&function->plain_port, function->root_bus, -1);
 	if (!result)
-		accelerator->port = &accelerator->plain_port;
+		function->port = &function->plain_port;
 	return result;
 }
 
-static int plug_one(struct machine *machine, struct accelerator *accelerator, uint16_t slot)
+static int plug_one(struct machine *machine, struct passed_function *function, uint16_t slot)
 {
 	struct passthrough_place place = {.devfn = 0};
 	int result;
 
-	snprintf(accelerator->port_name, sizeof(accelerator->port_name), "root port of %s",
-		 passthrough_id(accelerator->device));
-	result = accelerator->cxl ? add_cxl_hierarchy(machine, accelerator, slot)
-				  : add_plain_port(machine, accelerator, slot);
+	snprintf(function->port_name, sizeof(function->port_name), "root port of %s",
+		 passthrough_id(function->device));
+	result = function->cxl ? add_cxl_hierarchy(machine, function, slot)
+			       : add_plain_port(machine, function, slot);
 	if (result) {
-		log_error(machine->logger, accelerator->port_name, "cannot be added: %s",
+		log_error(machine->logger, function->port_name, "cannot be added: %s",
 			  strerror(-result));
 		return result;
 	}
-	if (accelerator->cxl) {
-		place.window_base = machine->layout.window[accelerator->cxl_index];
-		place.window_size = passthrough_get_facts(accelerator->device)->window_size;
+	if (function->cxl) {
+		place.window_base = machine->map.layout.window[function->cxl_index];
+		place.window_size = passthrough_get_facts(function->device)->window_size;
 	}
-	place.bus = accelerator->port->secondary;
-	return passthrough_plug(accelerator->device, &place);
+	place.bus = function->port->secondary;
+	return passthrough_plug(function->device, &place);
 }
 
 int machine_plug_devices(struct machine *machine)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count && !result; i++)
-		result = plug_one(machine, &machine->accelerators[i], (uint16_t)(i + 1));
+	for (size_t i = 0; i < machine->parts.function_count && !result; i++)
+		result = plug_one(machine, &machine->parts.functions[i], (uint16_t)(i + 1));
 	return result;
 }
 
 void machine_remove_devices(struct machine *machine)
 {
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		struct accelerator *accelerator = &machine->accelerators[i];
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		struct passed_function *function = &machine->parts.functions[i];
 
-		passthrough_detach(accelerator->device);
-		if (accelerator->port)
-			pci_bus_remove(&accelerator->port->device);
-		cxl_root_port_destroy(&accelerator->cxl_port);
-		pci_root_port_destroy(&accelerator->plain_port);
-		cxl_host_bridge_destroy(&accelerator->host_bridge);
+		passthrough_detach(function->device);
+		if (function->port)
+			pci_bus_remove(&function->port->device);
+		cxl_root_port_destroy(&function->cxl_port);
+		pci_root_port_destroy(&function->plain_port);
+		cxl_host_bridge_destroy(&function->host_bridge);
 	}
-	free(machine->accelerators);
-	machine->accelerators = NULL;
-	machine->accelerator_count = 0;
+	free(machine->parts.functions);
+	machine->parts.functions = NULL;
+	machine->parts.function_count = 0;
 }
 
 void machine_list_root_buses(const struct machine *machine, struct pci_bus **buses)
 {
-	buses[0] = machine->root_bus;
-	for (size_t i = 0; i < machine->accelerator_count; i++)
-		if (machine->accelerators[i].cxl)
-			buses[machine->accelerators[i].cxl_index + 1] =
-				machine->accelerators[i].root_bus;
+	buses[0] = machine->pci.root_bus;
+	for (size_t i = 0; i < machine->parts.function_count; i++)
+		if (machine->parts.functions[i].cxl)
+			buses[machine->parts.functions[i].cxl_index + 1] =
+				machine->parts.functions[i].root_bus;
 }
 
 size_t machine_passthrough_count(const struct machine *machine)
 {
-	return machine->accelerator_count;
+	return machine->parts.function_count;
 }
 
 struct passthrough_device *machine_passthrough(const struct machine *machine, size_t index)
 {
-	return machine->accelerators[index].device;
+	return machine->parts.functions[index].device;
 }
 
 uint64_t machine_component_accesses(const struct machine *machine)
@@ -292,8 +293,8 @@ uint64_t machine_component_accesses(const struct machine *machine)
 	struct passthrough_counters counters;
 	uint64_t accesses = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		passthrough_get_counters(machine->accelerators[i].device, &counters);
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		passthrough_get_counters(machine->parts.functions[i].device, &counters);
 		accesses += counters.component_reads + counters.component_writes;
 	}
 	return accesses;
@@ -301,15 +302,15 @@ uint64_t machine_component_accesses(const struct machine *machine)
 
 uint64_t machine_window_of(const struct machine *machine, size_t index)
 {
-	const struct accelerator *accelerator = &machine->accelerators[index];
+	const struct passed_function *function = &machine->parts.functions[index];
 
-	return accelerator->cxl ? machine->layout.window[accelerator->cxl_index] : 0;
+	return function->cxl ? machine->map.layout.window[function->cxl_index] : 0;
 }
 
 bool machine_memory_fault(struct machine *machine, uint64_t gpa)
 {
-	for (size_t i = 0; i < machine->accelerator_count; i++)
-		if (!passthrough_handle_fault(machine->accelerators[i].device,
+	for (size_t i = 0; i < machine->parts.function_count; i++)
+		if (!passthrough_handle_fault(machine->parts.functions[i].device,
 					      gpa == VCPU_GPA_UNKNOWN ? PASSTHROUGH_GPA_UNKNOWN
 								      : gpa))
 			return true;
@@ -320,15 +321,15 @@ size_t machine_describe_fixed_windows(const struct machine *machine, struct acpi
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		const struct accelerator *accelerator = &machine->accelerators[i];
-		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
-		unsigned int bus = machine_accelerator_bus(machine, accelerator->cxl_index);
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		const struct passed_function *function = &machine->parts.functions[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(function->device);
+		unsigned int bus = machine_accelerator_bus(machine, function->cxl_index);
 
-		if (!accelerator->cxl)
+		if (!function->cxl)
 			continue;
 		cfmws[count++] = (struct acpi_cfmws){
-			.base = machine->layout.window[accelerator->cxl_index],
+			.base = machine->map.layout.window[function->cxl_index],
 			.size = facts->window_size,
 			.restrictions = facts->window_restrictions,
 			.target_count = 1,
@@ -342,16 +343,16 @@ size_t machine_list_cxl_memory(const struct machine *machine, struct machine_cxl
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < machine->accelerator_count; i++) {
-		const struct accelerator *accelerator = &machine->accelerators[i];
-		const struct passthrough_facts *facts = passthrough_get_facts(accelerator->device);
+	for (size_t i = 0; i < machine->parts.function_count; i++) {
+		const struct passed_function *function = &machine->parts.functions[i];
+		const struct passthrough_facts *facts = passthrough_get_facts(function->device);
 
-		if (accelerator->cxl)
+		if (function->cxl)
 			list[count++] = (struct machine_cxl_memory){
-				.base = machine->layout.window[accelerator->cxl_index],
+				.base = machine->map.layout.window[function->cxl_index],
 				.size = facts->dpa_size, /* the window may be larger */
-				.root_bus = (uint8_t)machine_accelerator_bus(
-					machine, accelerator->cxl_index),
+				.root_bus = (uint8_t)machine_accelerator_bus(machine,
+									     function->cxl_index),
 				.node = facts->memory == PASSTHROUGH_MEMORY_NODE,
 			};
 	}

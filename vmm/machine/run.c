@@ -15,16 +15,17 @@ void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_
 {
 	va_list arguments;
 
-	pthread_mutex_lock(&machine->exit_lock);
-	if (machine->exit.reason == CXVM_EXIT_NONE) {
-		machine->exit.reason = reason;
-		machine->exit.code = code;
+	pthread_mutex_lock(&machine->life.exit_lock);
+	if (machine->life.exit.reason == CXVM_EXIT_NONE) {
+		machine->life.exit.reason = reason;
+		machine->life.exit.code = code;
 		va_start(arguments, format);
-		vsnprintf(machine->exit.message, sizeof(machine->exit.message), format, arguments);
+		vsnprintf(machine->life.exit.message, sizeof(machine->life.exit.message), format,
+			  arguments);
 		va_end(arguments);
 	}
-	pthread_mutex_unlock(&machine->exit_lock);
-	event_loop_stop(machine->loop);
+	pthread_mutex_unlock(&machine->life.exit_lock);
+	event_loop_stop(machine->platform.loop);
 }
 
 static void send_control(struct machine *machine, unsigned int request)
@@ -33,8 +34,8 @@ static void send_control(struct machine *machine, unsigned int request)
 	int saved_errno = errno;
 	ssize_t written;
 
-	atomic_fetch_or(&machine->control, request);
-	written = write(machine->control_fd, &one, sizeof(one));
+	atomic_fetch_or(&machine->life.control, request);
+	written = write(machine->life.control_fd, &one, sizeof(one));
 	(void)written; /* an eventfd refuses only when it is readable already */
 	errno = saved_errno;
 }
@@ -64,11 +65,11 @@ static void serve_control(void *opaque, uint32_t events)
 	struct machine *machine = opaque;
 	unsigned int requests;
 	uint64_t value;
-	ssize_t got = read(machine->control_fd, &value, sizeof(value));
+	ssize_t got = read(machine->life.control_fd, &value, sizeof(value));
 
 	(void)got;
 	(void)events;
-	requests = atomic_exchange(&machine->control, 0);
+	requests = atomic_exchange(&machine->life.control, 0);
 	if (requests & CONTROL_STOP) {
 		machine_exit(machine, CXVM_EXIT_STOPPED, 0, "stopped by request");
 		return;
@@ -78,10 +79,10 @@ static void serve_control(void *opaque, uint32_t events)
 
 		log_info(machine->logger, "machine", "power button pressed");
 		machine_legacy_power_button(machine);
-		if (grace_ms && !machine->grace_timer &&
-		    !event_loop_add_timer(machine->loop, grace_expired, machine,
-					  &machine->grace_timer))
-			event_timer_set(machine->grace_timer, grace_ms * 1000000, 0);
+		if (grace_ms && !machine->life.grace_timer &&
+		    !event_loop_add_timer(machine->platform.loop, grace_expired, machine,
+					  &machine->life.grace_timer))
+			event_timer_set(machine->life.grace_timer, grace_ms * 1000000, 0);
 	}
 }
 
@@ -90,12 +91,12 @@ static int start_vcpus(struct machine *machine)
 {
 	int result = -EINVAL;
 
-	pthread_mutex_lock(&machine->lock);
-	if (machine->phase == MACHINE_READY)
-		result = vcpu_set_start(machine->vcpus);
+	pthread_mutex_lock(&machine->life.lock);
+	if (machine->life.phase == MACHINE_READY)
+		result = vcpu_set_start(machine->cpus.vcpus);
 	if (!result)
-		machine->phase = MACHINE_RUNNING;
-	pthread_mutex_unlock(&machine->lock);
+		machine->life.phase = MACHINE_RUNNING;
+	pthread_mutex_unlock(&machine->life.lock);
 	return result;
 }
 
@@ -109,12 +110,12 @@ static void *io_thread(void *opaque)
 	int error;
 
 	prctl(PR_SET_NAME, "cxvm-io");
-	error = seccomp_filters_arm(&machine->filters, THREAD_IO);
+	error = seccomp_filters_arm(&machine->life.filters, THREAD_IO);
 	if (error)
 		machine_exit(machine, CXVM_EXIT_VMM_FAULT, 0, "cannot arm seccomp: %s",
 			     strerror(-error));
 	else
-		error = event_loop_run(machine->loop);
+		error = event_loop_run(machine->platform.loop);
 	if (error)
 		machine_exit(machine, CXVM_EXIT_VMM_FAULT, 0, "the event loop failed: %s",
 			     strerror(-error));
@@ -141,30 +142,30 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	pthread_t thread;
 	int error;
 
-	error = seccomp_filters_create(&machine->filters, machine->config->platform.seccomp,
+	error = seccomp_filters_create(&machine->life.filters, machine->config->platform.seccomp,
 				       machine->logger);
 	if (!error)
-		error = event_loop_add(machine->loop, machine->control_fd, EPOLLIN, serve_control,
-				       machine, &machine->control_source);
+		error = event_loop_add(machine->platform.loop, machine->life.control_fd, EPOLLIN,
+				       serve_control, machine, &machine->life.control_source);
 	if (!error)
 		error = start_io_thread(machine, &thread);
 	if (error)
 		return error;
 	error = start_vcpus(machine);
 	if (error)
-		event_loop_stop(machine->loop);
-	else if (machine->started)
-		machine->started(machine->started_opaque);
+		event_loop_stop(machine->platform.loop);
+	else if (machine->life.started)
+		machine->life.started(machine->life.started_opaque);
 	pthread_join(thread, NULL);
 
-	pthread_mutex_lock(&machine->lock);
-	machine->phase = MACHINE_ENDED;
+	pthread_mutex_lock(&machine->life.lock);
+	machine->life.phase = MACHINE_ENDED;
 	/* A pause may have left them parked; stopping releases them. */
-	vcpu_set_stop(machine->vcpus);
-	pthread_mutex_unlock(&machine->lock);
+	vcpu_set_stop(machine->cpus.vcpus);
+	pthread_mutex_unlock(&machine->life.lock);
 	machine_flush_legacy(machine);
 	machine_flush_virtio(machine);
-	*result = machine->exit;
+	*result = machine->life.exit;
 	result->size = size;
 	return error;
 }
@@ -174,14 +175,14 @@ int machine_pause(struct machine *machine)
 	int result = -EINVAL;
 
 	/* Held throughout: the end of the run waits for a pause that is under way. */
-	pthread_mutex_lock(&machine->lock);
-	if (machine->phase == MACHINE_RUNNING) {
-		vcpu_set_pause(machine->vcpus);
+	pthread_mutex_lock(&machine->life.lock);
+	if (machine->life.phase == MACHINE_RUNNING) {
+		vcpu_set_pause(machine->cpus.vcpus);
 		machine_pause_virtio(machine);
-		machine->phase = MACHINE_PAUSED;
+		machine->life.phase = MACHINE_PAUSED;
 		result = 0;
 	}
-	pthread_mutex_unlock(&machine->lock);
+	pthread_mutex_unlock(&machine->life.lock);
 	return result;
 }
 
@@ -189,20 +190,20 @@ int machine_resume(struct machine *machine)
 {
 	int result = -EINVAL;
 
-	pthread_mutex_lock(&machine->lock);
-	if (machine->phase == MACHINE_PAUSED) {
+	pthread_mutex_lock(&machine->life.lock);
+	if (machine->life.phase == MACHINE_PAUSED) {
 		machine_resume_virtio(machine);
-		vcpu_set_resume(machine->vcpus);
-		machine->phase = MACHINE_RUNNING;
+		vcpu_set_resume(machine->cpus.vcpus);
+		machine->life.phase = MACHINE_RUNNING;
 		result = 0;
 	}
-	pthread_mutex_unlock(&machine->lock);
+	pthread_mutex_unlock(&machine->life.lock);
 	return result;
 }
 
 void machine_get_counters(const struct machine *machine, struct cxvm_counters *counters)
 {
-	vcpu_set_counters(machine->vcpus, &counters->exits, &counters->mmio_exits,
+	vcpu_set_counters(machine->cpus.vcpus, &counters->exits, &counters->mmio_exits,
 			  &counters->pio_exits, &counters->unclaimed_accesses);
 	counters->component_register_accesses = machine_component_accesses(machine);
 }

@@ -16,8 +16,8 @@
 static struct virtio_environment environment_of(const struct machine *machine)
 {
 	return (struct virtio_environment){
-		.loop = machine->loop,
-		.memory = machine->memory,
+		.loop = machine->platform.loop,
+		.memory = machine->platform.memory,
 		.logger = machine->logger,
 	};
 }
@@ -44,13 +44,13 @@ static struct rate_limiter_options rate_limit_of(const struct cxvm_rate_limit *l
 static int plug(struct machine *machine, struct virtio_device *device)
 {
 	struct virtio_pci *transport;
-	int result = virtio_pci_create(&transport, device, &machine->vm);
+	int result = virtio_pci_create(&transport, device, &machine->platform.vm);
 
 	if (result) {
 		virtio_device_destroy(device);
 		return result;
 	}
-	result = pci_bus_add(machine->root_bus, virtio_pci_function(transport), -1);
+	result = pci_bus_add(machine->pci.root_bus, virtio_pci_function(transport), -1);
 	if (result) {
 		log_error(machine->logger, "pci",
 			  "no free slot on bus 0 for one more virtio device: %s",
@@ -58,7 +58,7 @@ static int plug(struct machine *machine, struct virtio_device *device)
 		virtio_pci_destroy(transport);
 		return result;
 	}
-	machine->virtio[machine->virtio_count++] = transport;
+	machine->parts.virtio[machine->parts.virtio_count++] = transport;
 	return 0;
 }
 
@@ -145,7 +145,7 @@ static int add_console(struct machine *machine)
 		.serial_on_stdio = machine->config->serial.mode == CXVM_CONSOLE_STDIO,
 	};
 	struct virtio_device *device;
-	int result = machine_console_create(&machine->console, &options, &device);
+	int result = machine_console_create(&machine->parts.console, &options, &device);
 
 	return result ? result : plug(machine, device);
 }
@@ -201,29 +201,29 @@ int machine_add_virtio_devices(struct machine *machine)
 
 void machine_remove_virtio_devices(struct machine *machine)
 {
-	while (machine->virtio_count) {
-		struct virtio_pci *transport = machine->virtio[--machine->virtio_count];
+	while (machine->parts.virtio_count) {
+		struct virtio_pci *transport = machine->parts.virtio[--machine->parts.virtio_count];
 
 		pci_bus_remove(virtio_pci_function(transport));
 		virtio_pci_destroy(transport);
 	}
-	machine_console_destroy(machine->console);
-	machine->console = NULL;
+	machine_console_destroy(machine->parts.console);
+	machine->parts.console = NULL;
 }
 
 void machine_flush_virtio(struct machine *machine)
 {
-	machine_console_flush(machine->console);
+	machine_console_flush(machine->parts.console);
 }
 
 void machine_pause_virtio(struct machine *machine)
 {
-	for (size_t i = 0; i < machine->virtio_count; i++)
-		virtio_pci_pause(machine->virtio[i]);
+	for (size_t i = 0; i < machine->parts.virtio_count; i++)
+		virtio_pci_pause(machine->parts.virtio[i]);
 }
 
 void machine_resume_virtio(struct machine *machine)
 {
-	for (size_t i = 0; i < machine->virtio_count; i++)
-		virtio_pci_resume(machine->virtio[i]);
+	for (size_t i = 0; i < machine->parts.virtio_count; i++)
+		virtio_pci_resume(machine->parts.virtio[i]);
 }
