@@ -166,16 +166,6 @@ static const struct pci_device_ops device_ops = {
 	.reset = device_reset,
 };
 
-static void close_option_fds(const struct passthrough_options *options)
-{
-	const int fds[] = {options->device_fd, options->group_fd, options->container_fd,
-			   options->iommufd_fd, options->vfio_user_fd};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
 static struct passthrough_device *device_new(const struct passthrough_options *options,
 					     const struct passthrough_environment *environment)
 {
@@ -218,10 +208,8 @@ int passthrough_connect(const struct passthrough_options *options,
 	int result;
 
 	device = options->id ? device_new(options, environment) : NULL;
-	if (!device) {
-		close_option_fds(options);
+	if (!device)
 		return options->id ? -ENOMEM : -EINVAL;
-	}
 	result = passthrough_open_transport(device, options);
 	device->timeline.connect = passthrough_now() - start;
 	return finish_connect(device, result, result_device);
@@ -299,8 +287,6 @@ int passthrough_plug(struct passthrough_device *device, const struct passthrough
 
 void passthrough_detach(struct passthrough_device *device)
 {
-	struct event_source *reaper;
-
 	if (!device)
 		return;
 	if (device->plugged)
@@ -312,9 +298,6 @@ void passthrough_detach(struct passthrough_device *device)
 		passthrough_unmap_ram(device);
 		device->transport->ops->close(device->transport);
 	}
-	reaper = __atomic_load_n(&device->reaper, __ATOMIC_ACQUIRE);
-	if (reaper)
-		event_source_remove(reaper);
 	if (device->vectors_ready) {
 		pci_msix_destroy(&device->pci);
 		pci_msi_destroy(&device->pci);

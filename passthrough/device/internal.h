@@ -77,10 +77,10 @@ struct passthrough_device {
 	struct vfio_transport *transport;
 	pthread_mutex_t lock;
 
-	bool lost;          /* atomic: every access answers all-ones */
-	bool lost_reported; /* atomic exchange: one message, one clean-up */
-	const char *lost_reason;
-	struct event_source *reaper;
+	bool lost;               /* atomic: every access answers all-ones */
+	bool lost_reported;      /* atomic exchange: one message, one clean-up */
+	const char *lost_reason; /* atomic: NULL until the first reason, then that one */
+	bool wanted_back;        /* atomic: the host asked for it; passthrough_serve() gives it */
 	bool plugged;
 	bool vectors_ready; /* MSI and MSI-X structures exist */
 
@@ -180,7 +180,8 @@ void passthrough_dma_unmap_memory(struct passthrough_device *device, uint64_t gp
 
 /* passthrough_lost.c */
 void passthrough_lost(void *opaque, const char *reason);
-/* The host wants the device back: it is lost, and nothing of it is kept. From the event loop. */
+/* The host wants the device back: it is lost, and passthrough_serve() keeps nothing of it. Any
+ * thread. */
 void passthrough_requested(void *opaque);
 
 /* passthrough_reset.c */

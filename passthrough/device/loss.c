@@ -14,52 +14,55 @@ bool passthrough_is_lost(const struct passthrough_device *device)
 	return __atomic_load_n(&device->lost, __ATOMIC_ACQUIRE);
 }
 
-static void lost_reaper(void *opaque, uint32_t epoll_events)
+static void want_attention(struct passthrough_device *device)
 {
-	(void)epoll_events;
-	passthrough_reap_lost(opaque);
+	if (device->environment.attention)
+		device->environment.attention(device->environment.opaque, device);
 }
 
 /*
  * From inside any operation of the transport, with whatever locks its caller holds: only mark it.
- * Everything that needs a lock is left to the event loop.
+ * Everything that needs a lock is left to passthrough_serve(). The reason is there before the mark,
+ * so that whoever sees the mark sees the first reason.
  */
 void passthrough_lost(void *opaque, const char *reason)
 {
 	struct passthrough_device *device = opaque;
-	struct event_source *reaper = NULL;
+	const char *first = NULL;
 
-	device->lost_reason = reason;
+	if (__atomic_compare_exchange_n(&device->lost_reason, &first, reason, false,
+					__ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+		first = reason;
 	if (__atomic_exchange_n(&device->lost, true, __ATOMIC_ACQ_REL))
 		return;
 	__atomic_store_n(&device->counters.lost, 1, __ATOMIC_RELAXED);
 	log_error(device->environment.logger, device->id,
 		  "the device is lost: %s. It reads all-ones from now on; other devices go on",
-		  reason);
-	if (!device->environment.loop)
-		return;
-	if (event_loop_add_timer(device->environment.loop, lost_reaper, device, &reaper) ||
-	    event_timer_set(reaper, 1, 0)) {
-		event_source_remove(reaper);
-		return;
-	}
-	__atomic_store_n(&device->reaper, reaper, __ATOMIC_RELEASE);
+		  first);
+	want_attention(device);
+}
+
+void passthrough_requested(void *opaque)
+{
+	struct passthrough_device *device = opaque;
+
+	passthrough_lost(device, "the host took it back");
+	__atomic_store_n(&device->wanted_back, true, __ATOMIC_RELEASE);
+	want_attention(device);
 }
 
 /*
  * Register windows go, so that the driver sees all-ones as on a surprise removal. Committed device
  * memory stays: its pages are still there, and the guest's kernel may live in it.
  */
-void passthrough_reap_lost(struct passthrough_device *device)
+static void clean_up(struct passthrough_device *device)
 {
-	if (!passthrough_is_lost(device) ||
-	    __atomic_exchange_n(&device->lost_reported, true, __ATOMIC_ACQ_REL))
-		return;
 	pthread_mutex_lock(&device->lock);
 	passthrough_remove_windows(device);
 	pthread_mutex_unlock(&device->lock);
 	if (device->environment.lost)
-		device->environment.lost(device->environment.opaque, device, device->lost_reason);
+		device->environment.lost(device->environment.opaque, device,
+					 __atomic_load_n(&device->lost_reason, __ATOMIC_ACQUIRE));
 }
 
 /*
@@ -67,13 +70,10 @@ void passthrough_reap_lost(struct passthrough_device *device)
  * reads all-ones there from now on), DMA mappings, descriptors. The function stays on its bus,
  * lost, as after a surprise removal.
  */
-void passthrough_requested(void *opaque)
+static void give_back(struct passthrough_device *device)
 {
-	struct passthrough_device *device = opaque;
 	struct pci_root *root = device->pci.root;
 
-	passthrough_lost(device, "the host took it back");
-	passthrough_reap_lost(device);
 	if (root)
 		pci_root_lock(root);
 	passthrough_stop_irqs(device);
@@ -92,6 +92,16 @@ void passthrough_requested(void *opaque)
 	log_warning(device->environment.logger, device->id, "given back to the host");
 	if (device->environment.returned)
 		device->environment.returned(device->environment.opaque, device);
+}
+
+void passthrough_serve(struct passthrough_device *device)
+{
+	if (!passthrough_is_lost(device))
+		return;
+	if (!__atomic_exchange_n(&device->lost_reported, true, __ATOMIC_ACQ_REL))
+		clean_up(device);
+	if (__atomic_exchange_n(&device->wanted_back, false, __ATOMIC_ACQ_REL))
+		give_back(device);
 }
 
 static bool fault_within(uint64_t gpa, uint64_t base, uint64_t size)

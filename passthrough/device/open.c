@@ -2,45 +2,85 @@
 #include "passthrough/device/open.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "passthrough/device/internal.h"
 #include "passthrough/vfio/vfio.h"
 #include "passthrough/vfio-user/client.h"
 
-static void close_kernel_fds(const struct passthrough_options *options)
+/* The caller keeps its descriptor, the transport closes this one. Returns 0 or -errno. */
+static int keep(int *kept, int fd)
 {
-	const int fds[] = {options->device_fd, options->group_fd, options->container_fd,
-			   options->iommufd_fd};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	*kept = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd >= 0 && *kept < 0 ? -errno : 0;
 }
 
 static int open_kernel(struct passthrough_device *device, const struct passthrough_options *options,
 		       const struct vfio_transport_options *transport)
 {
+	const struct passthrough_way *way = &options->way;
+	bool group = way->kind == PASSTHROUGH_WAY_VFIO_GROUP_FD;
 	struct vfio_kernel_options kernel = {
 		.transport = *transport,
-		.host = options->host,
-		.device_fd = options->device_fd,
-		.group_fd = options->group_fd,
-		.container_fd = options->container_fd,
-		.iommufd_fd = options->iommufd_fd,
+		.host = way->name,
+		.device_fd = -1,
+		.group_fd = -1,
+		.container_fd = -1,
 		.allow_no_iommu = options->allow_no_iommu,
 		.vm = device->environment.vm,
 	};
+	int *kept = group ? &kernel.group_fd : &kernel.device_fd;
+	int result = keep(kept, way->fd);
 
+	if (!result)
+		result = keep(&kernel.iommufd_fd, way->iommufd);
+	if (result) {
+		if (*kept >= 0)
+			close(*kept);
+		return result;
+	}
 	return vfio_kernel_open(&kernel, &device->transport);
+}
+
+static int open_user(struct passthrough_device *device, const struct passthrough_way *way,
+		     const struct vfio_transport_options *transport)
+{
+	int fd, result;
+
+	device->facts.needs_shared_ram = true;
+	if (way->kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET)
+		return vfio_user_connect(way->name, transport, &device->transport);
+	result = keep(&fd, way->fd);
+	return result ? result : vfio_user_attach(fd, transport, &device->transport);
+}
+
+/* NULL, or what is missing. */
+static const char *way_problem(const struct passthrough_way *way)
+{
+	switch (way->kind) {
+	case PASSTHROUGH_WAY_VFIO_USER_SOCKET:
+	case PASSTHROUGH_WAY_VFIO_NAME:
+		return way->name && way->fd < 0 ? NULL
+						: "the way to it is a name, and no descriptor";
+	case PASSTHROUGH_WAY_VFIO_USER_FD:
+	case PASSTHROUGH_WAY_VFIO_CDEV_FD:
+		return way->fd >= 0 ? NULL : "the way to it is an open descriptor";
+	case PASSTHROUGH_WAY_VFIO_GROUP_FD:
+		return way->fd >= 0 && way->name && way->iommufd < 0
+			       ? NULL
+			       : "the way to it is a group's descriptor and a name, without "
+				 "iommufd";
+	case PASSTHROUGH_WAY_NONE:
+	default:
+		return "needs either a vfio-user server or a host device";
+	}
 }
 
 int passthrough_open_transport(struct passthrough_device *device,
 			       const struct passthrough_options *options)
 {
-	bool user = options->vfio_user_socket || options->vfio_user_fd >= 0;
-	bool kernel = options->host || options->device_fd >= 0 || options->group_fd >= 0;
-	struct vfio_transport_options transport = {
+	const struct vfio_transport_options transport = {
 		.name = device->id,
 		.logger = device->environment.logger,
 		.events = {.lost = passthrough_lost,
@@ -50,20 +90,14 @@ int passthrough_open_transport(struct passthrough_device *device,
 		.loop = device->environment.loop,
 		.timeout_ms = options->timeout_ms,
 	};
+	const char *problem = way_problem(&options->way);
 
-	if (user == kernel || (options->vfio_user_socket && options->vfio_user_fd >= 0)) {
-		close_kernel_fds(options);
-		if (options->vfio_user_fd >= 0)
-			close(options->vfio_user_fd);
-		log_error(device->environment.logger, device->id,
-			  "needs either a vfio-user server or a host device");
+	if (problem) {
+		log_error(device->environment.logger, device->id, "%s", problem);
 		return -EINVAL;
 	}
-	if (kernel)
-		return open_kernel(device, options, &transport);
-	close_kernel_fds(options);
-	device->facts.needs_shared_ram = true;
-	if (options->vfio_user_fd >= 0)
-		return vfio_user_attach(options->vfio_user_fd, &transport, &device->transport);
-	return vfio_user_connect(options->vfio_user_socket, &transport, &device->transport);
+	if (options->way.kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET ||
+	    options->way.kind == PASSTHROUGH_WAY_VFIO_USER_FD)
+		return open_user(device, &options->way, &transport);
+	return open_kernel(device, options, &transport);
 }

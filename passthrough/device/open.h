@@ -5,8 +5,8 @@
 #include "passthrough/device/passthrough.h"
 
 /*
- * passthrough_open_transport() - from the options to device->transport. Every fd of @options is
- * taken over or closed. Returns 0 or the errnos of passthrough_connect().
+ * passthrough_open_transport() - from the options to device->transport, which gets duplicates of
+ * their descriptors and closes those. Returns 0 or the errnos of passthrough_connect().
  */
 int passthrough_open_transport(struct passthrough_device *device,
 			       const struct passthrough_options *options);

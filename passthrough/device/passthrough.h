@@ -12,6 +12,7 @@
 #include "core/irq.h"
 #include "core/kvm.h"
 #include "core/log.h"
+#include "passthrough/device/options.h"
 
 /*
  * One passed-through PCI function, with or without CXL. For the machine layer it goes in two steps,
@@ -27,49 +28,6 @@
  */
 struct passthrough_device;
 
-/* Who owns the DPA inside the guest; decides what the firmware tables say (SRAT). */
-enum passthrough_memory {
-	PASSTHROUGH_MEMORY_CXL = 0, /* the device's driver */
-	PASSTHROUGH_MEMORY_NODE, /* the guest's page allocator: committed at boot, RAM in the memory
-				    map, with an affinity of its own */
-};
-
-/* Whether a kind of device memory goes into the device's own DMA map. */
-enum passthrough_dma_policy {
-	PASSTHROUGH_DMA_TRY = 0, /* a failure is a warning */
-	PASSTHROUGH_DMA_OFF,
-};
-
-struct passthrough_options {
-	const char *id; /* "gpu0": names the device in messages and listings; copied */
-
-	/* Exactly one of the following two. */
-	const char *vfio_user_socket; /* path of a vfio-user server's socket */
-	const char *host;             /* BDF "0000:17:00.0" or a sysfs path, for kernel VFIO */
-
-	/* Open fds for kernel VFIO without privilege, all -1 when not used. Ownership moves to the
-	 * device, also on failure. device_fd with iommufd_fd is the cdev way; device_fd with
-	 * group_fd and container_fd the group way. @host is then only a name. */
-	int device_fd;
-	int group_fd;
-	int container_fd;
-	int iommufd_fd;
-	int vfio_user_fd; /* a connected vfio-user socket instead of vfio_user_socket */
-
-	bool allow_no_iommu; /* accept VFIO's no-IOMMU mode */
-
-	enum passthrough_memory memory;
-	enum passthrough_dma_policy dma_windows; /* BAR windows in the DMA map */
-	enum passthrough_dma_policy dma_dpa;     /* committed DPA in the DMA map */
-	uint32_t timeout_ms;                     /* of each wait for the device's side; 0: 5000 */
-};
-
-#define PASSTHROUGH_OPTIONS_INIT                                                                   \
-	{                                                                                          \
-		.device_fd = -1, .group_fd = -1, .container_fd = -1, .iommufd_fd = -1,             \
-		.vfio_user_fd = -1                                                                 \
-	}
-
 /* The machine's parts that the device lives on. Everything must outlive the device. */
 struct passthrough_environment {
 	const struct logger *logger;
@@ -77,11 +35,17 @@ struct passthrough_environment {
 	struct guest_memory *memory; /* RAM blocks already added when plug is called */
 	struct irq_router *irq;
 	struct bus *mmio;
-	struct event_loop *loop; /* NULL in tests: then passthrough_reap_lost() must be called */
-	/* Told once when the device is lost, from the event loop (or reap): metrics, events. */
+	struct event_loop *loop; /* for the transport's own events; NULL in tests */
+	/*
+	 * The device wants passthrough_serve(). From any thread, with any lock held, also inside
+	 * passthrough_connect(): it may only post. NULL: the owner calls passthrough_serve() when
+	 * it likes.
+	 */
+	void (*attention)(void *opaque, struct passthrough_device *device);
+	/* Told once when the device is lost, from passthrough_serve(): metrics, events. */
 	void (*lost)(void *opaque, struct passthrough_device *device, const char *reason);
 	/* Told once, after lost, when nothing of the device is left here: the host has it again.
-	 * The guest should be told that its function is gone. From the event loop. */
+	 * The guest should be told that its function is gone. From passthrough_serve(). */
 	void (*returned)(void *opaque, struct passthrough_device *device);
 	void *opaque;
 };
@@ -189,9 +153,13 @@ int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa);
 /* Whether the device is lost. Any thread. */
 bool passthrough_is_lost(const struct passthrough_device *device);
 
-/* Finish the clean-up of a lost device (windows away, environment.lost told). The event loop does
- * it by itself; for tests and for machines without a loop. Any thread without locks. */
-void passthrough_reap_lost(struct passthrough_device *device);
+/*
+ * passthrough_serve() - what the device's threads could only post: the clean-up of a loss (register
+ * windows away, environment.lost told), and giving the device back to a host that wants it
+ * (everything away, environment.returned told). Nothing to do is allowed. One thread at a time, the
+ * one that owns changes, without locks; it waits for the PCI root's and the device's.
+ */
+void passthrough_serve(struct passthrough_device *device);
 
 /* Counters for metrics. Any thread; a snapshot. */
 struct passthrough_counters {

@@ -248,6 +248,7 @@ int machine_create(struct machine **result, const struct machine_options *option
 	machine->platform.vm.kvm_fd = options->kvm_fd;
 	machine->platform.vm.fd = -1;
 	machine->map.bridge_count = 1;
+	machine->parts.attention_fd = -1;
 	pthread_mutex_init(&machine->life.lock, NULL);
 	pthread_mutex_init(&machine->life.exit_lock, NULL);
 	atomic_init(&machine->life.control, 0);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "devices/cxl/host_bridge.h"
@@ -35,9 +36,36 @@ unsigned int machine_accelerator_bus(const struct machine *machine, size_t index
 	return machine->pci.plain_last_bus + 1 + CXL_BUSES_PER_HOST * (unsigned int)index;
 }
 
-static int duplicate(int fd, bool used)
+/* A device wants passthrough_serve(): any thread, any lock. */
+static void wake_for_devices(void *opaque, struct passthrough_device *device)
 {
-	return used ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	const struct machine *machine = opaque;
+	const uint64_t one = 1;
+	ssize_t written = write(machine->parts.attention_fd, &one, sizeof(one));
+
+	(void)device;
+	(void)written; /* an eventfd refuses only when it is readable already */
+}
+
+static void serve_devices(void *opaque, uint32_t events)
+{
+	struct machine *machine = opaque;
+	uint64_t count;
+	ssize_t got = read(machine->parts.attention_fd, &count, sizeof(count));
+
+	(void)got;
+	(void)events;
+	for (size_t i = 0; i < machine->parts.function_count; i++)
+		passthrough_serve(machine->parts.functions[i].device);
+}
+
+static int watch_attention(struct machine *machine)
+{
+	machine->parts.attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machine->parts.attention_fd < 0)
+		return -errno;
+	return event_loop_add(machine->platform.loop, machine->parts.attention_fd, EPOLLIN,
+			      serve_devices, machine, &machine->parts.attention_source);
 }
 
 /* The host took a device back: to the guest it was pulled out of its slot. */
@@ -61,6 +89,27 @@ const char *machine_device_problem(const struct cxvm_device *device)
 	return NULL;
 }
 
+static struct passthrough_way way_of(const struct cxvm_device *device)
+{
+	struct passthrough_way way = {.name = device->path, .fd = -1, .iommufd = -1};
+
+	if (device->vfio_user) {
+		way.kind = PASSTHROUGH_WAY_VFIO_USER_SOCKET;
+		way.name = device->vfio_user;
+	} else if (device->use_group_fd) {
+		way.kind = PASSTHROUGH_WAY_VFIO_GROUP_FD;
+		way.fd = device->group_fd;
+	} else if (device->use_fd) {
+		way.kind = PASSTHROUGH_WAY_VFIO_CDEV_FD;
+		way.fd = device->fd;
+	} else {
+		way.kind = PASSTHROUGH_WAY_VFIO_NAME;
+	}
+	if (device->use_iommufd)
+		way.iommufd = device->iommufd;
+	return way;
+}
+
 static int connect_one(struct machine *machine, const struct cxvm_device *device,
 		       struct passed_function *function)
 {
@@ -71,6 +120,7 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		.irq = machine->platform.irq,
 		.mmio = &machine->platform.mmio,
 		.loop = machine->platform.loop,
+		.attention = wake_for_devices,
 		.returned = device_returned,
 		.opaque = machine,
 	};
@@ -82,12 +132,7 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		return -EINVAL;
 	}
 	options.id = device->id;
-	options.vfio_user_socket = device->vfio_user;
-	options.host = device->path;
-	/* The configuration keeps its fds, the device owns what it is given. */
-	options.device_fd = duplicate(device->fd, device->use_fd);
-	options.iommufd_fd = duplicate(device->iommufd, device->use_iommufd);
-	options.group_fd = duplicate(device->group_fd, device->use_group_fd);
+	options.way = way_of(device);
 	options.allow_no_iommu = toggle_on(device->noiommu, false);
 	options.memory = device->memory == CXVM_DEVICE_MEMORY_NODE ? PASSTHROUGH_MEMORY_NODE
 								   : PASSTHROUGH_MEMORY_CXL;
@@ -101,6 +146,7 @@ int machine_connect_devices(struct machine *machine)
 {
 	const struct machine_config *config = machine->config;
 	size_t cxl_count = 0;
+	int result;
 
 	machine->pci.bus_count = 1;
 	if (!config->device_count)
@@ -108,10 +154,13 @@ int machine_connect_devices(struct machine *machine)
 	machine->parts.functions = calloc(config->device_count, sizeof(*machine->parts.functions));
 	if (!machine->parts.functions)
 		return -ENOMEM;
+	result = watch_attention(machine);
+	if (result)
+		return result;
 	for (size_t i = 0; i < config->device_count; i++) {
 		struct passed_function *function = &machine->parts.functions[i];
-		int result = connect_one(machine, &config->devices[i], function);
 
+		result = connect_one(machine, &config->devices[i], function);
 		if (result)
 			return result;
 		machine->parts.function_count = i + 1;
@@ -254,6 +303,8 @@ int machine_plug_devices(struct machine *machine)
 
 void machine_remove_devices(struct machine *machine)
 {
+	event_source_remove(machine->parts.attention_source);
+	machine->parts.attention_source = NULL;
 	for (size_t i = 0; i < machine->parts.function_count; i++) {
 		struct passed_function *function = &machine->parts.functions[i];
 
@@ -264,6 +315,9 @@ void machine_remove_devices(struct machine *machine)
 		pci_root_port_destroy(&function->plain_port);
 		cxl_host_bridge_destroy(&function->host_bridge);
 	}
+	if (machine->parts.attention_fd >= 0)
+		close(machine->parts.attention_fd);
+	machine->parts.attention_fd = -1;
 	free(machine->parts.functions);
 	machine->parts.functions = NULL;
 	machine->parts.function_count = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
@@ -57,6 +58,32 @@ void small_machine_down(struct small_machine *machine)
 	bus_destroy(&machine->mmio);
 }
 
+static void on_attention(void *opaque, struct passthrough_device *device)
+{
+	const struct small_machine *machine = opaque;
+	const uint64_t one = 1;
+
+	(void)device;
+	if (machine->loop)
+		cr_assert_eq(write(machine->attention_fd, &one, sizeof(one)), 8);
+}
+
+static void serve_devices(void *opaque, uint32_t epoll_events)
+{
+	struct small_machine *machine = opaque;
+	uint64_t count;
+
+	(void)epoll_events;
+	cr_assert_eq(read(machine->attention_fd, &count, sizeof(count)), 8);
+	for (unsigned int i = 0; i < SMALL_MACHINE_DEVICES; i++) {
+		struct passthrough_device *device =
+			__atomic_load_n(&machine->devices[i], __ATOMIC_ACQUIRE);
+
+		if (device)
+			passthrough_serve(device);
+	}
+}
+
 static void *run_loop(void *opaque)
 {
 	event_loop_run(opaque);
@@ -66,6 +93,11 @@ static void *run_loop(void *opaque)
 void small_machine_run_loop(struct small_machine *machine)
 {
 	cr_assert_eq(event_loop_create(&machine->loop), 0);
+	machine->attention_fd = eventfd(0, EFD_CLOEXEC);
+	cr_assert_geq(machine->attention_fd, 0);
+	cr_assert_eq(event_loop_add(machine->loop, machine->attention_fd, EPOLLIN, serve_devices,
+				    machine, &machine->attention),
+		     0);
 	cr_assert_eq(pthread_create(&machine->loop_thread, NULL, run_loop, machine->loop), 0);
 }
 
@@ -73,8 +105,16 @@ void small_machine_stop_loop(struct small_machine *machine)
 {
 	event_loop_stop(machine->loop);
 	pthread_join(machine->loop_thread, NULL);
+	event_source_remove(machine->attention);
+	close(machine->attention_fd);
 	event_loop_destroy(machine->loop);
 	machine->loop = NULL;
+}
+
+void small_machine_forget(struct small_machine *machine, unsigned int index)
+{
+	__atomic_store_n(&machine->devices[index], NULL, __ATOMIC_RELEASE);
+	small_machine_settle_loop(machine);
 }
 
 static void pass_on(void *opaque, uint32_t epoll_events)
@@ -116,13 +156,19 @@ int small_machine_connect(struct small_machine *machine, const char *socket, uns
 						      .irq = machine->irq,
 						      .mmio = &machine->mmio,
 						      .loop = machine->loop,
+						      .attention = on_attention,
 						      .lost = on_lost,
 						      .opaque = machine};
+	int result;
 
 	options.id = names[index];
-	options.vfio_user_socket = socket;
+	options.way.kind = PASSTHROUGH_WAY_VFIO_USER_SOCKET;
+	options.way.name = socket;
 	options.timeout_ms = machine->timeout_ms;
-	return passthrough_connect(&options, &environment, device);
+	result = passthrough_connect(&options, &environment, device);
+	if (!result)
+		__atomic_store_n(&machine->devices[index], *device, __ATOMIC_RELEASE);
+	return result;
 }
 
 uint64_t small_machine_window(unsigned int index)

@@ -19,6 +19,8 @@
 /* The simulator offers whole granules of 256 MiB. */
 #define ODD_DPA_OFFERED (strtoull(ODD_DPA, NULL, 0) & ~0xfffffffull)
 
+#define SMALL_MACHINE_DEVICES 8u
+
 /* The parts of a machine that passed-through devices live on, without KVM and without vCPUs. */
 struct small_machine {
 	struct bus mmio;
@@ -32,6 +34,10 @@ struct small_machine {
 	uint32_t timeout_ms;     /* of the devices that are connected from now on */
 	struct event_loop *loop; /* NULL, or after small_machine_run_loop() */
 	pthread_t loop_thread;
+	int attention_fd; /* with a loop: eventfd that makes it serve the devices */
+	struct event_source *attention;
+	struct passthrough_device
+		*devices[SMALL_MACHINE_DEVICES]; /* atomic: those that it serves */
 };
 
 void small_machine_up(struct small_machine *machine);
@@ -41,6 +47,8 @@ void small_machine_down(struct small_machine *machine);
  * stopped when they are gone. */
 void small_machine_run_loop(struct small_machine *machine);
 void small_machine_stop_loop(struct small_machine *machine);
+/* The loop does not serve device @index any more; before it is detached while the loop runs. */
+void small_machine_forget(struct small_machine *machine, unsigned int index);
 /* Wait until the loop has seen all that happened before this call. */
 void small_machine_settle_loop(struct small_machine *machine);
 

@@ -26,6 +26,7 @@ static struct pci_bus *bus;
 static struct passthrough_device *device;
 static struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
 static unsigned int lost_told;
+static const char *lost_reason;
 static unsigned int error_lines, warning_lines;
 
 static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
@@ -47,6 +48,7 @@ static void on_lost(void *opaque, struct passthrough_device *lost, const char *r
 	cr_assert_eq(lost, device);
 	cr_assert_not_null(reason);
 	lost_told++;
+	lost_reason = reason;
 }
 
 static void machine_up(void)
@@ -664,8 +666,8 @@ Test(passthrough, lost_device_reads_all_ones_once_told)
 	cr_expect_eq(lost_told, 0u);
 	cr_expect_eq(mmio_read(BAR2 + 0x100, 4), 0xffffffffu);
 	cr_expect_eq(config_read(0, 2), 0xffffu);
-	passthrough_reap_lost(device);
-	passthrough_reap_lost(device);
+	passthrough_serve(device);
+	passthrough_serve(device);
 	cr_expect_eq(lost_told, 1u);
 	cr_expect_eq(windows().registers, 0u);
 	cr_expect_eq(windows().dpa, 1u, "memory stays: the guest's kernel may live in it");
@@ -675,6 +677,18 @@ Test(passthrough, lost_device_reads_all_ones_once_told)
 	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
 	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	cr_expect_eq(windows().registers, 0u);
+	machine_down();
+}
+
+Test(passthrough, the_first_reason_of_a_loss_is_the_one_that_is_told)
+{
+	fake_init(&fake);
+	up();
+	passthrough_lost(device, "first");
+	passthrough_lost(device, "second");
+	passthrough_requested(device);
+	passthrough_serve(device);
+	cr_expect_str_eq(lost_reason, "first");
 	machine_down();
 }
 
@@ -833,6 +847,7 @@ Test(passthrough, given_back_to_the_host)
 	cr_expect_eq(windows().count, 3u);
 	released = 0;
 	passthrough_requested(device);
+	passthrough_serve(device);
 	cr_expect_eq(released, 1u);
 	cr_expect_eq(lost_told, 1u);
 	cr_expect(passthrough_is_lost(device));
