@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bits.h"
+#include "core/ranges.h"
 
 #define ACCESS_MAX 8u
 
@@ -169,7 +169,7 @@ bool bus_read(struct bus *bus, uint64_t address, void *data, unsigned int size)
 	memset(bytes, 0xff, size);
 	if (size > ACCESS_MAX)
 		return false;
-	if (bits_is_power_of_two(size)) {
+	if (is_power_of_two(size)) {
 		bool found = bus_find(bus, address, &target);
 
 		if (found && target.room >= size) {
@@ -199,7 +199,7 @@ bool bus_write(struct bus *bus, uint64_t address, const void *data, unsigned int
 
 	if (size > ACCESS_MAX)
 		return false;
-	if (bits_is_power_of_two(size)) {
+	if (is_power_of_two(size)) {
 		bool found = bus_find(bus, address, &target);
 
 		if (found && target.room >= size) {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/bits.h"
+#include "core/ranges.h"
 #include "core/guest_ram.h"
 
 /* Of the block array: a fixed one, so that guest_memory_blocks() stays valid. */
@@ -174,16 +174,16 @@ static int memory_check_free(const struct guest_memory *memory, const char *name
 	size_t block = blocks_upper_bound(memory, gpa + (size - 1));
 	size_t window = windows_upper_bound(memory, gpa + (size - 1));
 
-	if (block > 0 && bits_ranges_overlap(gpa, size, memory->blocks[block - 1].gpa,
-					     memory->blocks[block - 1].size)) {
+	if (block > 0 && ranges_overlap(gpa, size, memory->blocks[block - 1].gpa,
+					memory->blocks[block - 1].size)) {
 		log_warning(memory->logger, "memory",
 			    "%s at 0x%" PRIx64 " (0x%" PRIx64 " bytes) overlaps RAM at 0x%" PRIx64
 			    ": refused",
 			    name, gpa, size, memory->blocks[block - 1].gpa);
 		return -EEXIST;
 	}
-	if (window > 0 && bits_ranges_overlap(gpa, size, memory->windows[window - 1].window.gpa,
-					      memory->windows[window - 1].window.size)) {
+	if (window > 0 && ranges_overlap(gpa, size, memory->windows[window - 1].window.gpa,
+					 memory->windows[window - 1].window.size)) {
 		log_warning(memory->logger, "memory",
 			    "%s at 0x%" PRIx64 " (0x%" PRIx64 " bytes) overlaps %s at 0x%" PRIx64
 			    ": refused",
@@ -200,11 +200,11 @@ static bool ram_options_valid(const struct guest_memory *memory,
 	uint64_t page_size = options->page_size ? options->page_size : memory->page_size;
 	uint64_t last;
 
-	return bits_is_power_of_two(page_size) && page_size >= memory->page_size &&
-	       options->size != 0 && bits_is_aligned(options->gpa, memory->page_size) &&
-	       bits_is_aligned(options->size, page_size) &&
+	return is_power_of_two(page_size) && page_size >= memory->page_size && options->size != 0 &&
+	       is_aligned(options->gpa, memory->page_size) &&
+	       is_aligned(options->size, page_size) &&
 	       /* Else hugetlb pages cannot lie at congruent host addresses. */
-	       bits_is_aligned(options->gpa, page_size) &&
+	       is_aligned(options->gpa, page_size) &&
 	       !__builtin_add_overflow(options->gpa, options->size - 1, &last);
 }
 
@@ -386,9 +386,9 @@ static bool window_valid(const struct guest_memory *memory, const struct guest_w
 {
 	uint64_t last;
 
-	return window->size != 0 && bits_is_aligned(window->gpa, memory->page_size) &&
-	       bits_is_aligned(window->size, memory->page_size) &&
-	       bits_is_aligned((uint64_t)(uintptr_t)window->host, memory->page_size) &&
+	return window->size != 0 && is_aligned(window->gpa, memory->page_size) &&
+	       is_aligned(window->size, memory->page_size) &&
+	       is_aligned((uint64_t)(uintptr_t)window->host, memory->page_size) &&
 	       !__builtin_add_overflow(window->gpa, window->size - 1, &last);
 }
 

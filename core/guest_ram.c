@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/bits.h"
+#include "core/ranges.h"
 #include "core/fd.h"
 
 #define THP_SIZE             (UINT64_C(2) << 20)
@@ -275,7 +275,7 @@ int guest_ram_map(const struct guest_ram_options *options, const struct logger *
 	 * The first aligned address after the range's start, plus less than one alignment: at least
 	 * a page stays inaccessible below and above the block.
 	 */
-	wanted = bits_align_down((uint64_t)(uintptr_t)mapping->reserved, alignment) + alignment +
+	wanted = align_down((uint64_t)(uintptr_t)mapping->reserved, alignment) + alignment +
 		 (options->gpa & (alignment - 1));
 
 	result = 0;

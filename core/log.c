@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
+
+#include "core/clock.h"
 
 void log_one_line(char *text)
 {
@@ -13,7 +14,7 @@ void log_one_line(char *text)
 			*text = '?';
 }
 
-static void log_vmessage(const struct logger *logger, enum cxvm_log_level level, const char *object,
+static void log_vmessage(const struct logger *logger, enum log_level level, const char *object,
 			 const char *format, va_list arguments)
 {
 	char text[1024];
@@ -25,12 +26,12 @@ static void log_vmessage(const struct logger *logger, enum cxvm_log_level level,
 	errno = saved_errno;
 }
 
-static bool log_wanted(const struct logger *logger, enum cxvm_log_level level)
+static bool log_wanted(const struct logger *logger, enum log_level level)
 {
 	return logger && logger->callback && level <= logger->level;
 }
 
-void log_message(const struct logger *logger, enum cxvm_log_level level, const char *object,
+void log_message(const struct logger *logger, enum log_level level, const char *object,
 		 const char *format, ...)
 {
 	va_list arguments;
@@ -42,32 +43,30 @@ void log_message(const struct logger *logger, enum cxvm_log_level level, const c
 	va_end(arguments);
 }
 
-void log_limited(const struct logger *logger, struct log_ratelimit *limit,
-		 enum cxvm_log_level level, const char *object, const char *format, ...)
+void log_limited(const struct logger *logger, struct log_ratelimit *limit, enum log_level level,
+		 const char *object, const char *format, ...)
 {
-	struct timespec now;
-	uint64_t now_ms;
+	uint64_t now_ms, start_ms;
 	va_list arguments;
 
 	if (!log_wanted(logger, level))
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	if (now_ms - limit->window_start_ms >= limit->interval_ms) {
-		uint32_t suppressed = limit->suppressed;
+	now_ms = clock_now_ms();
+	start_ms = atomic_load(&limit->window_start_ms);
+	/* Of those who see that the interval is over, one starts the next. */
+	if (now_ms - start_ms >= limit->interval_ms &&
+	    atomic_compare_exchange_strong(&limit->window_start_ms, &start_ms, now_ms)) {
+		uint32_t suppressed = atomic_exchange(&limit->suppressed, 0);
 
-		limit->window_start_ms = now_ms;
-		limit->used = 0;
-		limit->suppressed = 0;
+		atomic_store(&limit->used, 0);
 		if (suppressed)
 			log_message(logger, level, object, "%u similar messages were suppressed",
 				    suppressed);
 	}
-	if (limit->used >= limit->burst) {
-		limit->suppressed++;
+	if (atomic_fetch_add(&limit->used, 1) >= limit->burst) {
+		atomic_fetch_add(&limit->suppressed, 1);
 		return;
 	}
-	limit->used++;
 	va_start(arguments, format);
 	log_vmessage(logger, level, object, format, arguments);
 	va_end(arguments);

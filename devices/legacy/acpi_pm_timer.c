@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define NANOSECONDS UINT64_C(1000000000)
+#include "core/clock.h"
 
 struct acpi_pm_timer {
 	struct bus_region region;
@@ -17,20 +17,18 @@ struct acpi_pm_timer {
 
 static uint64_t monotonic_now(void *opaque)
 {
-	struct timespec now;
-
 	(void)opaque;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
+	return clock_now_ns();
 }
 
 /* Seconds and their rest apart: the product of both would overflow within a quarter of an hour. */
 static uint32_t ticks(uint64_t nanoseconds)
 {
-	uint64_t seconds = nanoseconds / NANOSECONDS, rest = nanoseconds % NANOSECONDS;
+	uint64_t seconds = nanoseconds / CLOCK_NS_PER_SECOND,
+		 rest = nanoseconds % CLOCK_NS_PER_SECOND;
 
 	return (uint32_t)(seconds * ACPI_PM_TIMER_FREQUENCY +
-			  rest * ACPI_PM_TIMER_FREQUENCY / NANOSECONDS);
+			  rest * ACPI_PM_TIMER_FREQUENCY / CLOCK_NS_PER_SECOND);
 }
 
 static uint64_t timer_read(void *opaque, uint64_t offset, unsigned int size)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
+
 #define CMOS_SIZE 128u
 
 /* MC146818A data sheet, "Address map". */
@@ -37,7 +39,6 @@ enum {
 #define REG_D_VRT     0x80u /* the battery is good */
 #define HOURS_PM      0x80u
 
-#define NANOSECONDS_PER_SECOND 1000000000ull
 /* UIP is seen 244 us before the update (data sheet, "Update cycle"). */
 #define UPDATE_NANOSECONDS 244000u
 
@@ -56,16 +57,13 @@ struct cmos_rtc {
 
 static uint64_t system_now(void *opaque)
 {
-	struct timespec now;
-
 	(void)opaque;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NANOSECONDS_PER_SECOND + (uint64_t)now.tv_nsec;
+	return clock_calendar_ns();
 }
 
 static int64_t rtc_seconds(const struct cmos_rtc *rtc)
 {
-	return (int64_t)(rtc->now(rtc->now_opaque) / NANOSECONDS_PER_SECOND) + rtc->offset;
+	return (int64_t)(rtc->now(rtc->now_opaque) / CLOCK_NS_PER_SECOND) + rtc->offset;
 }
 
 static uint8_t rtc_encode(const struct cmos_rtc *rtc, int value)
@@ -164,8 +162,8 @@ static uint8_t rtc_read_data(struct cmos_rtc *rtc)
 	value = rtc->bytes[rtc->index];
 	switch (rtc->index) {
 	case RTC_REG_A:
-		if (!rtc_is_set(rtc) && rtc->now(rtc->now_opaque) % NANOSECONDS_PER_SECOND >=
-						NANOSECONDS_PER_SECOND - UPDATE_NANOSECONDS)
+		if (!rtc_is_set(rtc) && rtc->now(rtc->now_opaque) % CLOCK_NS_PER_SECOND >=
+						CLOCK_NS_PER_SECOND - UPDATE_NANOSECONDS)
 			value |= REG_A_UIP;
 		break;
 	case RTC_REG_C:

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
+
 struct debug_ports {
 	struct bus_region boot;
 	struct bus_region exit;
@@ -34,20 +36,18 @@ static void boot_write(void *opaque, uint64_t offset, uint64_t value, unsigned i
 {
 	struct debug_ports *ports = opaque;
 	uint8_t code = (uint8_t)value;
-	struct timespec now;
 	uint64_t elapsed;
 
 	(void)offset;
 	(void)size;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	elapsed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - ports->start_ns;
+	elapsed = clock_now_ns() - ports->start_ns;
 
 	pthread_mutex_lock(&ports->lock);
 	if (ports->count < DEBUG_BOOT_TIMINGS_MAX)
 		ports->timings[ports->count] =
 			(struct debug_boot_timing){.code = code, .nanoseconds = elapsed};
 	ports->count++;
-	log_limited(ports->logger, &ports->limit, CXVM_LOG_INFO, "boot",
+	log_limited(ports->logger, &ports->limit, LOG_LEVEL_INFO, "boot",
 		    "%s code 0x%02x after %" PRIu64 ".%06" PRIu64 " s",
 		    debug_boot_code_origin(code), code, elapsed / 1000000000,
 		    elapsed / 1000 % 1000000);

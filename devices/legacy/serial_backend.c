@@ -140,7 +140,7 @@ static void backend_count_dropped(struct serial_backend *backend, size_t count)
 	backend->dropped += count;
 	/* That a socket has no client at the moment is no news. */
 	if (backend->channel.output_fd >= 0)
-		log_limited(backend->logger, &backend->dropped_limit, CXVM_LOG_WARNING,
+		log_limited(backend->logger, &backend->dropped_limit, LOG_LEVEL_WARNING,
 			    backend->name, "nobody takes the output: %llu bytes dropped so far",
 			    (unsigned long long)backend->dropped);
 }

@@ -284,7 +284,8 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 		return error;
 	error = pci_plan_place(list.requests, list.count, window, &failed);
 	if (error) {
-		log_message(options->logger, space == PCI_SPACE_IO ? CXVM_LOG_INFO : CXVM_LOG_ERROR,
+		log_message(options->logger,
+			    space == PCI_SPACE_IO ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
 			    bus->devices[failed / 8]->name,
 			    "%s %zu does not fit the %s window of %#llx bytes at %#llx: make the "
 			    "window larger or attach fewer devices",

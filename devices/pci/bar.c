@@ -184,7 +184,7 @@ static void pci_bar_refuse(struct pci_device *device, unsigned int index, uint64
 		return;
 	bar->refused = true;
 	bar->refused_address = address;
-	log_limited(device->root->options.logger, &device->limit, CXVM_LOG_WARNING, device->name,
+	log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_WARNING, device->name,
 		    "BAR %u (%#llx bytes) cannot be placed at %#llx: %s%s; it reads all-ones until "
 		    "the guest moves it",
 		    index, (unsigned long long)bar->size, (unsigned long long)address, cause, what);

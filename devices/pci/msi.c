@@ -128,7 +128,7 @@ void pci_msi_notify(struct pci_device *device, uint16_t vector)
 		return;
 	result = pci_vector_notify(&msi->vectors[vector]);
 	if (result && device->root)
-		log_limited(device->root->options.logger, &device->limit, CXVM_LOG_ERROR,
+		log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_ERROR,
 			    device->name,
 			    "MSI vector %u cannot be signalled (error %d): an interrupt is lost; "
 			    "raise the limit of open files",
@@ -184,7 +184,7 @@ static void pci_msi_update(struct pci_device *device)
 		result = pci_vector_set(vector, msi->irq, i < count && !(mask >> i & 1), address,
 					count ? (data & ~(count - 1u)) | i : data);
 		if (result && device->root)
-			log_limited(device->root->options.logger, &device->limit, CXVM_LOG_WARNING,
+			log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_WARNING,
 				    device->name,
 				    "MSI vector %u cannot be enabled (error %d); its interrupts "
 				    "stay pending",

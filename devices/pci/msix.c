@@ -65,7 +65,7 @@ static void pci_msix_update(struct pci_device *device, uint16_t index)
 	result = pci_vector_set(vector, msix->irq, pci_msix_unmasked(msix, index),
 				pci_msix_address(msix, index), pci_msix_data(msix, index));
 	if (result && device->root)
-		log_limited(device->root->options.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->name,
 			    "MSI-X vector %u cannot be unmasked (error %d); its interrupts stay "
 			    "pending",
@@ -304,7 +304,7 @@ void pci_msix_notify(struct pci_device *device, uint16_t vector)
 		return;
 	result = pci_vector_notify(&msix->vectors[vector]);
 	if (result && device->root)
-		log_limited(device->root->options.logger, &device->limit, CXVM_LOG_ERROR,
+		log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_ERROR,
 			    device->name,
 			    "MSI-X vector %u cannot be signalled (error %d): an interrupt is lost; "
 			    "raise the limit of open files",

@@ -84,7 +84,7 @@ static void release(struct balloon *balloon, const struct guest_ram_block *block
 	if (madvise((void *)start, end - start, advice) &&
 	    (advice == MADV_DONTNEED || madvise((void *)start, end - start, MADV_DONTNEED))) {
 		log_limited(balloon->device.environment.logger, &balloon->device.error_limit,
-			    CXVM_LOG_WARNING, balloon->name,
+			    LOG_LEVEL_WARNING, balloon->name,
 			    "balloon: cannot give %llu bytes back to the host: %s",
 			    (unsigned long long)(end - start), strerror(errno));
 		return;

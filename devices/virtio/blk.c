@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "devices/virtio/blk_internal.h"
 
 #define DEFAULT_QUEUE_SIZE 256u
@@ -20,14 +21,6 @@
 static struct blk *blk_of(struct virtio_device *device)
 {
 	return (struct blk *)(void *)device;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static void blk_run(struct blk *blk);
@@ -55,7 +48,7 @@ static bool throttle(struct blk *blk, struct blk_request *request)
 
 	if (!rate_limiter_active(&blk->limiter))
 		return false;
-	wait = rate_limiter_take(&blk->limiter, request->bytes, now_ns());
+	wait = rate_limiter_take(&blk->limiter, request->bytes, clock_now_ns());
 	if (wait == 0)
 		return false;
 	if (blk->throttled != request)
@@ -345,7 +338,7 @@ int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_de
 	r = -ENOMEM;
 	if (!blk->name)
 		goto fail;
-	r = rate_limiter_init(&blk->limiter, &options->rate_limiter, now_ns());
+	r = rate_limiter_init(&blk->limiter, &options->rate_limiter, clock_now_ns());
 	if (r) {
 		log_error(options->environment.logger, name,
 			  "disk: rate_limiter: a bucket with a size needs a refill_time (ms)");

@@ -77,7 +77,7 @@ static int parse_transfer(struct blk *blk, struct blk_request *request, uint64_t
 	*status = VIRTIO_BLK_S_IOERR;
 	if ((write && blk->image.readonly) || !in_range(blk, sector, request->bytes)) {
 		blk_count(blk, BLK_ERRORS, 1);
-		log_limited(blk->device.environment.logger, &blk->io_limit, CXVM_LOG_WARNING,
+		log_limited(blk->device.environment.logger, &blk->io_limit, LOG_LEVEL_WARNING,
 			    blk->name, "disk %s: %s of %llu bytes at sector %llu refused: %s",
 			    blk->image.path, write ? "write" : "read",
 			    (unsigned long long)request->bytes, (unsigned long long)sector,
@@ -271,7 +271,7 @@ bool blk_request_result(struct blk *blk, struct blk_request *request, ssize_t re
 	if (result < 0) {
 		request->written = 0;
 		blk_count(blk, BLK_ERRORS, 1);
-		log_limited(blk->device.environment.logger, &blk->io_limit, CXVM_LOG_ERROR,
+		log_limited(blk->device.environment.logger, &blk->io_limit, LOG_LEVEL_ERROR,
 			    blk->name, "disk %s: %s at byte %llu: %s; the guest gets an I/O error",
 			    blk->image.path, type_name(request->type),
 			    (unsigned long long)request->offset, strerror((int)-result));

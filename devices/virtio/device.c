@@ -52,7 +52,7 @@ void virtio_device_config_changed(struct virtio_device *device)
 
 void virtio_device_broken(struct virtio_device *device, const char *what)
 {
-	log_limited(device->environment.logger, &device->error_limit, CXVM_LOG_WARNING,
+	log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
 		    device->name,
 		    "%s; the device stops until the guest's driver resets it (NEEDS_RESET)",
 		    what ? what : "the driver broke a rule");

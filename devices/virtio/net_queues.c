@@ -6,18 +6,11 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "devices/virtio/net_internal.h"
 
 /* Packets before other devices of the loop get their turn. */
 #define BUDGET 128u
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static bool has_offload(const struct net *net, unsigned int feature)
 {
@@ -188,7 +181,7 @@ static bool receive_throttled(struct net *net)
 
 	if (!rate_limiter_active(&net->rx_limiter))
 		return false;
-	wait = rate_limiter_wait(&net->rx_limiter, now_ns());
+	wait = rate_limiter_wait(&net->rx_limiter, clock_now_ns());
 	if (wait && event_timer_set(net->rx_timer, wait, 0))
 		virtio_device_broken(&net->device, "the rate limiter's timer failed");
 	return wait != 0;
@@ -243,7 +236,7 @@ static void send_chain(struct net *net, const struct virtqueue_chain *chain)
 			net_count(net, NET_TX_DROPPED, 1);
 			if (errno != EAGAIN && errno != ENOBUFS)
 				log_limited(net->device.environment.logger, &net->limit,
-					    CXVM_LOG_WARNING, net->name,
+					    LOG_LEVEL_WARNING, net->name,
 					    "tap %s: packet of %llu bytes dropped: %s%s",
 					    net->tap.name, (unsigned long long)chain->out_bytes,
 					    strerror(errno),
@@ -263,7 +256,7 @@ static bool transmit_throttled(struct net *net)
 
 	if (!rate_limiter_active(&net->tx_limiter))
 		return false;
-	wait = rate_limiter_take(&net->tx_limiter, net->tx_chain.out_bytes, now_ns());
+	wait = rate_limiter_take(&net->tx_limiter, net->tx_chain.out_bytes, clock_now_ns());
 	if (wait && event_timer_set(net->tx_timer, wait, 0))
 		virtio_device_broken(&net->device, "the rate limiter's timer failed");
 	net->tx_waiting = wait != 0;

@@ -178,7 +178,7 @@ static void assign_ioeventfd(struct virtio_pci *transport, struct virtio_pci_que
 			     transport->ioeventfd_length, false, NULL, true);
 	if (r)
 		/* The trapped write does the same, only slower. */
-		log_limited(device->environment.logger, &device->error_limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
 			    device->name, "queue %u: KVM_IOEVENTFD at 0x%llx: %s; kicks are slow",
 			    queue->index, (unsigned long long)queue->ioeventfd_address,
 			    strerror(-r));
@@ -277,7 +277,7 @@ void virtio_pci_activate_locked(struct virtio_pci *transport)
 		r = watch_kicks(transport);
 	}
 	if (r) {
-		log_limited(device->environment.logger, &device->error_limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
 			    device->name, "DRIVER_OK: cannot start the queues: %s%s", strerror(-r),
 			    r == -EFAULT   ? " (a ring is outside guest memory)"
 			    : r == -EINVAL ? " (a ring is misaligned)"

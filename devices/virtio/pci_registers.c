@@ -79,7 +79,7 @@ static void write_status(struct virtio_pci *transport, uint8_t value)
 
 		if (unknown || !(transport->driver_features & (1ull << VIRTIO_F_VERSION_1))) {
 			log_limited(device->environment.logger, &device->error_limit,
-				    CXVM_LOG_WARNING, device->name,
+				    LOG_LEVEL_WARNING, device->name,
 				    "FEATURES_OK refused: the driver accepted 0x%llx of 0x%llx "
 				    "(VERSION_1 is required, unoffered bits are not allowed)",
 				    (unsigned long long)transport->driver_features,

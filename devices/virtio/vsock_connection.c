@@ -479,7 +479,7 @@ static struct vsock_connection *add_connection(struct vsock *vsock, int fd, enum
 	if (vsock->connection_count < vsock->max_connections)
 		connection = calloc(1, sizeof(*connection));
 	else
-		log_limited(vsock->device.environment.logger, &vsock->limit, CXVM_LOG_WARNING,
+		log_limited(vsock->device.environment.logger, &vsock->limit, LOG_LEVEL_WARNING,
 			    vsock->name, "vsock: a connection is refused: %u are open already",
 			    vsock->connection_count);
 	if (!connection) {

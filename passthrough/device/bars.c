@@ -28,7 +28,7 @@ static uint64_t forward_read(void *opaque, uint64_t offset, unsigned int size)
 	result = device->transport->ops->region_read(device->transport, part->bar,
 						     part->segment.offset + offset, &value, size);
 	if (result) {
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "reading %u bytes at %#llx of BAR %u failed: %s", size,
 			    (unsigned long long)(part->segment.offset + offset), part->bar,
 			    strerror(-result));
@@ -49,7 +49,7 @@ static void forward_write(void *opaque, uint64_t offset, uint64_t value, unsigne
 	result = device->transport->ops->region_write(
 		device->transport, part->bar, part->segment.offset + offset, &value, size, true);
 	if (result)
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "writing %u bytes at %#llx of BAR %u failed: %s", size,
 			    (unsigned long long)(part->segment.offset + offset), part->bar,
 			    strerror(-result));
@@ -326,7 +326,7 @@ static int part_give(struct passthrough_part *part, uint64_t address)
 		return part_trap(part);
 	result = guest_memory_map_window(device->environment.memory, &window, &part->window);
 	if (result == -ENOSPC) {
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
 			    "no memory slot left: %#llx bytes of BAR %u will be trapped",
 			    (unsigned long long)window.size, part->bar);

@@ -107,7 +107,7 @@ static int dpa_committed(void *opaque, unsigned int decoder, const struct hdm_de
 		passthrough_count(device->counters.commits);
 	pthread_mutex_unlock(&device->lock);
 	if (result)
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
 			    "HDM decoder %u cannot be committed at %#llx (%#llx bytes): %s",
 			    decoder, (unsigned long long)range->base,
@@ -141,7 +141,7 @@ void passthrough_restore_dpa(struct passthrough_device *device)
 		if (!device->dpa[i].committed || device->dpa[i].mapped)
 			continue;
 		if (dpa_map(device, i))
-			log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+			log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 				    device->id, "HDM decoder %u: its memory does not come back", i);
 	}
 	pthread_mutex_unlock(&device->lock);

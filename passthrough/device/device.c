@@ -124,7 +124,7 @@ int passthrough_reset_transport(struct passthrough_device *device)
 	__atomic_store_n(&device->resetting, false, __ATOMIC_RELEASE);
 	passthrough_count(device->counters.resets);
 	if (result) {
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "reset failed: %s; the device keeps its state",
 			    strerror(-result));
 		return result;

@@ -104,7 +104,7 @@ bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa,
 	int result = device->transport->ops->dma_map(device->transport, &dma);
 
 	if (result)
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
 			    "%s at %#llx is not in the device's DMA map (%s): the guest can use "
 			    "it, devices cannot",

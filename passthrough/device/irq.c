@@ -197,7 +197,7 @@ void passthrough_update_irqs(struct passthrough_device *device)
 	if (!result)
 		device->irq_mode = wanted;
 	else if (wanted != PASSTHROUGH_IRQ_INTX)
-		log_limited(device->environment.logger, &device->limit, CXVM_LOG_WARNING,
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "%u interrupt vectors cannot be set up: %s", vectors,
 			    strerror(-result));
 }

@@ -198,7 +198,7 @@ int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 	}
 	/* Decoding is off, or a reset does not end: all-ones until the guest enables it again. */
 	log_limited(
-		device->environment.logger, &device->limit, CXVM_LOG_WARNING, device->id,
+		device->environment.logger, &device->limit, LOG_LEVEL_WARNING, device->id,
 		"the guest touched it (guest address %#llx) while the host does not let it; its "
 		"windows are gone until the guest enables memory decoding again",
 		(unsigned long long)gpa);

@@ -338,7 +338,7 @@ static int client_command(void *opaque, uint16_t command, const uint8_t *payload
 	if (command == VFIO_USER_DMA_READ || command == VFIO_USER_DMA_WRITE)
 		return client_dma_access(client, command == VFIO_USER_DMA_WRITE, payload, length,
 					 answer, answer_length);
-	log_limited(client->options.logger, &client->limit, CXVM_LOG_WARNING, client->name,
+	log_limited(client->options.logger, &client->limit, LOG_LEVEL_WARNING, client->name,
 		    "vfio-user server sent command %u, which a client does not take", command);
 	return -EINVAL;
 }

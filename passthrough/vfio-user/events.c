@@ -25,7 +25,7 @@ static void events_request(void *opaque, uint32_t epoll_events)
 	(void)epoll_events;
 	if (!vfio_event_drain(&client->request) || vfio_user_channel_is_lost(&client->channel))
 		return;
-	log_limited(client->options.logger, &client->limit, CXVM_LOG_WARNING, client->name,
+	log_limited(client->options.logger, &client->limit, LOG_LEVEL_WARNING, client->name,
 		    "the server wants the device back");
 	/* First, so that nothing that is given up waits for a server that is in a hurry, or slow.
 	 */

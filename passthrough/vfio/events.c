@@ -48,7 +48,7 @@ static void kernel_request(void *opaque, uint32_t epoll_events)
 	(void)epoll_events;
 	if (!vfio_event_drain(&kernel->request))
 		return;
-	log_limited(kernel->options.logger, &kernel->limit, CXVM_LOG_WARNING, kernel->name,
+	log_limited(kernel->options.logger, &kernel->limit, LOG_LEVEL_WARNING, kernel->name,
 		    "the host wants the device back");
 	if (kernel->options.events.requested)
 		kernel->options.events.requested(kernel->options.events.opaque);

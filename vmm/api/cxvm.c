@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "vmm/config/check.h"
 #include "vmm/config/options.h"
 #include "vmm/api/vm.h"
@@ -34,6 +35,21 @@ const char *cxvm_version(void)
 	return CXVM_VERSION;
 }
 
+/* The ground has a log of its own, so that it does not know the public header. */
+_Static_assert((int)CXVM_LOG_ERROR == (int)LOG_LEVEL_ERROR &&
+		       (int)CXVM_LOG_WARNING == (int)LOG_LEVEL_WARNING &&
+		       (int)CXVM_LOG_INFO == (int)LOG_LEVEL_INFO &&
+		       (int)CXVM_LOG_DEBUG == (int)LOG_LEVEL_DEBUG,
+	       "public and internal levels are the same numbers");
+
+static void hand_out_message(void *opaque, enum log_level level, const char *object,
+			     const char *message)
+{
+	const struct cxvm *vm = opaque;
+
+	vm->log(vm->log_opaque, (enum cxvm_log_level)level, object, message);
+}
+
 int cxvm_create(struct cxvm **result, const struct cxvm_create_options *given)
 {
 	struct cxvm_create_options options;
@@ -48,9 +64,11 @@ int cxvm_create(struct cxvm **result, const struct cxvm_create_options *given)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
-	vm->logger.callback = options.log;
-	vm->logger.opaque = options.log_opaque;
-	vm->logger.level = options.log_level;
+	vm->log = options.log;
+	vm->log_opaque = options.log_opaque;
+	vm->logger.callback = options.log ? hand_out_message : NULL;
+	vm->logger.opaque = vm;
+	vm->logger.level = (enum log_level)options.log_level;
 	vm->kvm_fd = options.use_kvm_fd ? options.kvm_fd : -1;
 	vm->event_fd = -1;
 	atomic_init(&vm->state, CXVM_STATE_CREATED);
@@ -152,14 +170,6 @@ int cxvm_set_option(struct cxvm *vm, const char *section_name, const char *text)
 	return result;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void machine_started(void *opaque)
 {
 	change_state(opaque, CXVM_STATE_CREATED, CXVM_STATE_RUNNING);
@@ -169,7 +179,7 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 {
 	struct cxvm_exit ended = {.size = sizeof(ended)};
 	struct machine_options options = {
-		.start_ns = now_ns(),
+		.start_ns = clock_now_ns(),
 		.started = machine_started,
 		.started_opaque = vm,
 	};

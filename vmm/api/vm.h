@@ -15,6 +15,8 @@
 
 struct cxvm {
 	struct logger logger;
+	cxvm_log_callback log; /* as cxvm_create() got it */
+	void *log_opaque;
 	int kvm_fd; /* -1: open /dev/kvm */
 	int event_fd;
 	struct machine_config config;

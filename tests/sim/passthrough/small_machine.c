@@ -9,14 +9,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+static void on_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct small_machine *machine = opaque;
 
 	(void)object;
 	(void)message;
-	__atomic_fetch_add(&machine->errors, level == CXVM_LOG_ERROR, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&machine->warnings, level == CXVM_LOG_WARNING, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&machine->errors, level == LOG_LEVEL_ERROR, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&machine->warnings, level == LOG_LEVEL_WARNING, __ATOMIC_RELAXED);
 	if (getenv("SHOW_LOG"))
 		fprintf(stderr, "[%d] %s: %s\n", level, object, message);
 }
@@ -39,7 +39,7 @@ void small_machine_up(struct small_machine *machine)
 				       .intx_gsi_base = 16};
 
 	memset(machine, 0, sizeof(*machine));
-	machine->logger = (struct logger){on_log, machine, CXVM_LOG_INFO};
+	machine->logger = (struct logger){on_log, machine, LOG_LEVEL_INFO};
 	cr_assert_eq(bus_init(&machine->mmio, 0), 0);
 	cr_assert_eq(guest_memory_create(&machine->memory, NULL, &machine->logger), 0);
 	cr_assert_eq(guest_memory_add_ram(machine->memory, &ram), 0);

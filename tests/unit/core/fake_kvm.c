@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bits.h"
+#include "core/ranges.h"
 
 static int set_slot(struct fake_kvm *fake, const struct kvm_userspace_memory_region *region)
 {
@@ -19,8 +19,8 @@ static int set_slot(struct fake_kvm *fake, const struct kvm_userspace_memory_reg
 	}
 	for (unsigned int i = 0; i < FAKE_KVM_SLOTS; i++)
 		if (fake->slots[i].memory_size != 0 &&
-		    bits_ranges_overlap(region->guest_phys_addr, region->memory_size,
-					fake->slots[i].guest_phys_addr, fake->slots[i].memory_size))
+		    ranges_overlap(region->guest_phys_addr, region->memory_size,
+				   fake->slots[i].guest_phys_addr, fake->slots[i].memory_size))
 			return -EEXIST;
 	fake->slots[region->slot] = *region;
 	return 0;

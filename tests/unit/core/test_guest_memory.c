@@ -29,8 +29,7 @@ struct last_message {
 	char text[1024];
 };
 
-static void remember(void *opaque, enum cxvm_log_level level, const char *object,
-		     const char *message)
+static void remember(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct last_message *last = opaque;
 
@@ -329,7 +328,7 @@ static long free_huge_pages(const char *kib)
 Test(guest_memory, missing_huge_pages_are_named)
 {
 	struct last_message last = {0};
-	struct logger logger = {.callback = remember, .opaque = &last, .level = CXVM_LOG_DEBUG};
+	struct logger logger = {.callback = remember, .opaque = &last, .level = LOG_LEVEL_DEBUG};
 	struct guest_ram_options options = ram(0, 512 * GIB);
 	struct guest_memory *memory;
 
@@ -384,7 +383,7 @@ Test(guest_memory, host_node_binding)
 {
 	struct guest_ram_options options = ram(0, 4 * MIB);
 	struct last_message last = {0};
-	struct logger logger = {.callback = remember, .opaque = &last, .level = CXVM_LOG_DEBUG};
+	struct logger logger = {.callback = remember, .opaque = &last, .level = LOG_LEVEL_DEBUG};
 	struct guest_memory *memory;
 	int result;
 

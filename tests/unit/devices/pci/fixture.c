@@ -70,13 +70,12 @@ static const struct kvm_ops fixture_kvm_ops = {
 	.ioctl = fixture_ioctl,
 };
 
-static void fixture_log(void *opaque, enum cxvm_log_level level, const char *object,
-			const char *message)
+static void fixture_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct pci_fixture *fixture = opaque;
 
-	fixture->warnings += level == CXVM_LOG_WARNING;
-	fixture->errors += level == CXVM_LOG_ERROR;
+	fixture->warnings += level == LOG_LEVEL_WARNING;
+	fixture->errors += level == LOG_LEVEL_ERROR;
 	snprintf(fixture->last_message, sizeof(fixture->last_message), "%s: %s", object, message);
 }
 
@@ -100,7 +99,7 @@ void pci_fixture_init(struct pci_fixture *fixture)
 	fixture->logger = (struct logger){
 		.callback = fixture_log,
 		.opaque = fixture,
-		.level = CXVM_LOG_DEBUG,
+		.level = LOG_LEVEL_DEBUG,
 	};
 	cr_assert_eq(bus_init(&fixture->mmio, 0), 0);
 	cr_assert_eq(bus_init(&fixture->pio, 0x10000), 0);

@@ -17,7 +17,7 @@ struct log {
 	unsigned int count;
 };
 
-static void log_callback(void *opaque, enum cxvm_log_level level, const char *object,
+static void on_message(void *opaque, enum log_level level, const char *object,
 			 const char *message)
 {
 	struct log *log = opaque;
@@ -53,7 +53,7 @@ static void setup_with(struct fixture *f, struct virtio_blk_options *options, ui
 	struct virtio_device *device;
 
 	memset(f, 0, sizeof(*f));
-	f->logger = (struct logger){log_callback, &f->log, CXVM_LOG_DEBUG};
+	f->logger = (struct logger){on_message, &f->log, LOG_LEVEL_DEBUG};
 	guest_init(&f->guest, true);
 	make_image(f->path, sizeof(f->path), DISK_SIZE);
 	options->environment = guest_environment(&f->guest, &f->logger);
@@ -519,7 +519,7 @@ Test(virtio_blk, bad_options_and_images_are_refused)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct virtio_blk_options options = cases[i].options;
 		struct log log = {0};
-		struct logger logger = {log_callback, &log, CXVM_LOG_DEBUG};
+		struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
 		struct virtio_device *device = NULL;
 		char path[64] = "";
 
@@ -550,7 +550,7 @@ Test(virtio_blk, locks_keep_two_writers_apart)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct log log = {0};
-		struct logger logger = {log_callback, &log, CXVM_LOG_DEBUG};
+		struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
 		char path[64];
 		struct virtio_blk_options options = {
 			.fd = -1, .path = path, .environment.logger = &logger};

@@ -16,7 +16,7 @@ struct fixture {
 	struct logger logger;
 };
 
-static void log_callback(void *opaque, enum cxvm_log_level level, const char *object,
+static void on_message(void *opaque, enum log_level level, const char *object,
 			 const char *message)
 {
 	struct fixture *f = opaque;
@@ -33,7 +33,7 @@ static void setup(struct fixture *f, struct virtio_net_options *options, uint64_
 	int fds[2];
 
 	memset(f, 0, sizeof(*f));
-	f->logger = (struct logger){log_callback, f, CXVM_LOG_DEBUG};
+	f->logger = (struct logger){on_message, f, LOG_LEVEL_DEBUG};
 	guest_init(&f->guest, true);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	tap.fd = fds[0];
@@ -448,7 +448,7 @@ Test(virtio_net, options_are_checked)
 		struct virtio_device *device;
 		int r;
 
-		f.logger = (struct logger){log_callback, &f, CXVM_LOG_DEBUG};
+		f.logger = (struct logger){on_message, &f, LOG_LEVEL_DEBUG};
 		options.environment.logger = &f.logger;
 		r = virtio_net_create(&options, &device);
 		if (i == 7 && r != cases[i].expected)
@@ -470,7 +470,7 @@ Test(virtio_net, real_tap, .timeout = 20)
 	int r;
 
 	guest_init(&f.guest, true);
-	f.logger = (struct logger){log_callback, &f, CXVM_LOG_DEBUG};
+	f.logger = (struct logger){on_message, &f, LOG_LEVEL_DEBUG};
 	options.environment = guest_environment(&f.guest, &f.logger);
 	r = virtio_net_create(&options, &device);
 	if (r == -EPERM || r == -ENOENT || r == -ENODEV || r == -EACCES) {

@@ -32,7 +32,7 @@ struct fixture {
 	uint64_t tx_gpa;
 };
 
-static void log_callback(void *opaque, enum cxvm_log_level level, const char *object,
+static void on_message(void *opaque, enum log_level level, const char *object,
 			 const char *message)
 {
 	struct fixture *f = opaque;
@@ -59,7 +59,7 @@ static void setup(struct fixture *f, uint32_t max_connections, unsigned int buff
 	unsigned int i;
 
 	memset(f, 0, sizeof(*f));
-	f->logger = (struct logger){log_callback, f, CXVM_LOG_DEBUG};
+	f->logger = (struct logger){on_message, f, LOG_LEVEL_DEBUG};
 	guest_init(&f->guest, true);
 	snprintf(f->folder, sizeof(f->folder), "/tmp/cxvm-vsock-XXXXXX");
 	cr_assert_not_null(mkdtemp(f->folder));
@@ -605,7 +605,7 @@ Test(virtio_vsock, creation_is_checked, .timeout = 20)
 						       .socket = cases[i].socket};
 		struct virtio_device *device;
 
-		f.logger = (struct logger){log_callback, &f, CXVM_LOG_DEBUG};
+		f.logger = (struct logger){on_message, &f, LOG_LEVEL_DEBUG};
 		options.environment.logger = &f.logger;
 		cr_assert_eq(virtio_vsock_create(&options, &device), cases[i].expected, "%zu %s", i,
 			     f.text);

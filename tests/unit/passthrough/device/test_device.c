@@ -29,18 +29,18 @@ static unsigned int lost_told;
 static const char *lost_reason;
 static unsigned int error_lines, warning_lines;
 
-static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+static void on_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	(void)opaque;
 	(void)object;
 	(void)message;
-	if (level == CXVM_LOG_ERROR)
+	if (level == LOG_LEVEL_ERROR)
 		error_lines++;
-	if (level == CXVM_LOG_WARNING)
+	if (level == LOG_LEVEL_WARNING)
 		warning_lines++;
 }
 
-static const struct logger logger = {.callback = on_log, .level = CXVM_LOG_DEBUG};
+static const struct logger logger = {.callback = on_log, .level = LOG_LEVEL_DEBUG};
 
 static void on_lost(void *opaque, struct passthrough_device *lost, const char *reason)
 {

@@ -298,20 +298,20 @@ static const struct vfio_system_ops fake_system = {
 	.find_entry = fake_find,
 };
 
-static void on_log(void *opaque, enum cxvm_log_level level, const char *object, const char *message)
+static void on_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	(void)opaque;
 	(void)object;
-	if (level == CXVM_LOG_WARNING && (strstr(message, "the host cannot reset it") ||
-					  strstr(message, "by power management only")))
+	if (level == LOG_LEVEL_WARNING && (strstr(message, "the host cannot reset it") ||
+					   strstr(message, "by power management only")))
 		warnings_of_reset++;
-	if (level != CXVM_LOG_ERROR)
+	if (level != LOG_LEVEL_ERROR)
 		return;
 	errors++;
 	snprintf(last_message, sizeof(last_message), "%s", message);
 }
 
-static const struct logger logger = {.callback = on_log, .level = CXVM_LOG_INFO};
+static const struct logger logger = {.callback = on_log, .level = LOG_LEVEL_INFO};
 
 static struct vfio_kernel_options make(void)
 {
