@@ -199,31 +199,6 @@ int pci_bus_required(struct pci_bus *bus, struct pci_host_windows *required)
 	return error;
 }
 
-bool pci_bridge_window(const struct pci_device *bridge, enum pci_bar_kind kind, bool prefetchable,
-		       struct pci_window *window)
-{
-	const uint8_t *config = bridge->config;
-	uint64_t limit;
-
-	if (kind == PCI_BAR_IO) {
-		window->base = (uint64_t)(config[PCI_IO_BASE] & 0xf0) << 8;
-		limit = (uint64_t)(config[PCI_IO_LIMIT] & 0xf0) << 8 | 0xfff;
-	} else if (!prefetchable) {
-		window->base = (uint64_t)(pci_get_word(config, PCI_MEMORY_BASE) & 0xfff0) << 16;
-		limit = (uint64_t)(pci_get_word(config, PCI_MEMORY_LIMIT) & 0xfff0) << 16 | 0xfffff;
-	} else {
-		window->base = (uint64_t)(pci_get_word(config, PCI_PREF_MEMORY_BASE) & 0xfff0)
-				       << 16 |
-			       (uint64_t)pci_get_long(config, PCI_PREF_BASE_UPPER32) << 32;
-		limit = (uint64_t)(pci_get_word(config, PCI_PREF_MEMORY_LIMIT) & 0xfff0) << 16 |
-			0xfffff | (uint64_t)pci_get_long(config, PCI_PREF_LIMIT_UPPER32) << 32;
-	}
-	if (window->base > limit)
-		return false;
-	window->size = limit - window->base + 1;
-	return window->size != 0;
-}
-
 static void pci_bridge_set_window(struct pci_device *bridge, enum pci_space space,
 				  const struct pci_window *window)
 {

@@ -3,67 +3,6 @@
 
 #include "devices/pci/bus.h"
 
-uint32_t pci_bar_offset(const struct pci_device *device, unsigned int index)
-{
-	bool bridge = pci_is_bridge(device);
-
-	if (index == PCI_ROM_BAR)
-		return bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
-	if (index >= (bridge ? 2 : PCI_BAR_COUNT))
-		return 0;
-	return PCI_BASE_ADDRESS_0 + 4 * index;
-}
-
-int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar_kind kind,
-		     bool prefetchable, uint64_t size, const struct bus_ops *ops, void *opaque)
-{
-	uint32_t offset = pci_bar_offset(device, index);
-	uint64_t least = kind == PCI_BAR_IO ? 4 : kind == PCI_BAR_ROM ? 2048 : 16;
-	uint64_t most = kind == PCI_BAR_IO          ? 0x10000
-			: kind == PCI_BAR_MEMORY_64 ? 1ull << 63
-						    : 1ull << 31;
-	uint32_t flags = 0;
-	uint32_t fixed = 0xfu;
-	struct pci_bar *bar;
-
-	if (!offset || kind == PCI_BAR_NONE || (index == PCI_ROM_BAR) != (kind == PCI_BAR_ROM))
-		return -EINVAL;
-	bar = &device->bars[index];
-	if (bar->kind != PCI_BAR_NONE || size < least || size > most || (size & (size - 1)))
-		return -EINVAL;
-	/* The upper half of a 64-bit BAR is taken too. */
-	if (index > 0 && index < PCI_BAR_COUNT && device->bars[index - 1].kind == PCI_BAR_MEMORY_64)
-		return -EINVAL;
-	if (kind == PCI_BAR_MEMORY_64 &&
-	    (!pci_bar_offset(device, index + 1) || index + 1 >= PCI_BAR_COUNT ||
-	     device->bars[index + 1].kind != PCI_BAR_NONE))
-		return -EINVAL;
-
-	*bar = (struct pci_bar){
-		.kind = kind,
-		.prefetchable = prefetchable,
-		.size = size,
-		.ops = ops,
-		.opaque = opaque,
-	};
-	if (kind == PCI_BAR_IO) {
-		flags = PCI_BASE_ADDRESS_SPACE_IO;
-		fixed = 0x3;
-	} else if (kind == PCI_BAR_ROM) {
-		fixed = 0x7ff;
-	} else {
-		flags = (kind == PCI_BAR_MEMORY_64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0u) |
-			(prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0u);
-	}
-	pci_set_long(device->config, offset, flags);
-	pci_set_long(device->writable, offset,
-		     ((uint32_t) ~(size - 1) & ~fixed) |
-			     (kind == PCI_BAR_ROM ? PCI_ROM_ADDRESS_ENABLE : 0));
-	if (kind == PCI_BAR_MEMORY_64)
-		pci_set_long(device->writable, offset + 4, (uint32_t)(~(size - 1) >> 32));
-	return 0;
-}
-
 /* Where the guest wants BAR @index; false when it is not decoded now. */
 static bool pci_bar_wanted(const struct pci_device *device, unsigned int index, uint64_t *address)
 {
