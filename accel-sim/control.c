@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "accel-sim/clock.h"
 #include "accel-sim/control.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static json_t *sim_control_run(struct sim_server *server, const json_t *request)
 	} else if (strcmp(command, "stall") == 0) {
 		uint64_t ms = sim_control_number(request, "ms", 0);
 
-		server->stalled_until_ms = ms ? sim_server_now_ms() + ms : UINT64_MAX;
+		server->stalled_until_ms = ms ? sim_now_ms() + ms : UINT64_MAX;
 	} else if (strcmp(command, "resume") == 0) {
 		server->stalled_until_ms = server->stalled_until_ms ? 1 : 0;
 	} else if (strcmp(command, "fail-resets") == 0) {

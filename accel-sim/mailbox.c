@@ -2,10 +2,10 @@
 #include "accel-sim/mailbox.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "accel-sim/clock.h"
 
 #define SIM_MAILBOX_UNIT (UINT64_C(256) << 20)
-#define SIM_NS           UINT64_C(1000000000)
 
 /* Command Effects Log, CXL 8.2.9.5.2.1; its UUID is 0da9c0b5-bf41-4b78-8f79-96b1623b3f17 */
 static const uint8_t cel_uuid[16] = {0x0d, 0xa9, 0xc0, 0xb5, 0xbf, 0x41, 0x4b, 0x78,
@@ -48,14 +48,6 @@ static uint64_t sim_mailbox_get(const struct sim_mailbox *mailbox, uint32_t offs
 	for (uint32_t i = 0; i < size; i++)
 		value |= (uint64_t)mailbox->payload[offset + i] << (8 * i);
 	return value;
-}
-
-static uint64_t sim_mailbox_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SIM_NS + (uint64_t)now.tv_nsec;
 }
 
 void sim_mailbox_init(struct sim_mailbox *mailbox, uint64_t capacity)
@@ -118,7 +110,7 @@ static uint32_t sim_mailbox_timestamp(struct sim_mailbox *mailbox)
 
 	/* CXL 8.2.9.4.1: 0 until it has been set */
 	if (mailbox->timestamp_set)
-		value = mailbox->timestamp + (sim_mailbox_now() - mailbox->timestamp_from);
+		value = mailbox->timestamp + (sim_now_ns() - mailbox->timestamp_from);
 	sim_mailbox_put(mailbox, 0, value, 8);
 	return 8;
 }
@@ -162,7 +154,7 @@ static uint32_t sim_mailbox_execute(struct sim_mailbox *mailbox, uint16_t opcode
 		return sim_mailbox_timestamp(mailbox);
 	case SIM_MAILBOX_SET_TIMESTAMP:
 		mailbox->timestamp = sim_mailbox_get(mailbox, 0, 8);
-		mailbox->timestamp_from = sim_mailbox_now();
+		mailbox->timestamp_from = sim_now_ns();
 		mailbox->timestamp_set = true;
 		return 0;
 	case SIM_MAILBOX_GET_SUPPORTED_LOGS:

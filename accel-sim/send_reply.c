@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "accel-sim/clock.h"
 #include "accel-sim/send_reply.h"
 
 #include <string.h>
@@ -101,8 +102,7 @@ bool sim_send_reply(struct sim_server *server, const struct vfio_user_header *re
 	case SIM_FAULT_NONE:
 		return sim_send(server, reply);
 	case SIM_FAULT_STALL:
-		server->stalled_until_ms =
-			fault.value ? sim_server_now_ms() + fault.value : UINT64_MAX;
+		server->stalled_until_ms = fault.value ? sim_now_ms() + fault.value : UINT64_MAX;
 		/* The reply itself goes out late too: it is the first thing after the stall. */
 		memcpy(server->held, reply->data, reply->size);
 		server->held_size = reply->size;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,36 +11,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "accel-sim/clock.h"
 #include "accel-sim/control.h"
 #include "accel-sim/guarded_memory.h"
 #include "accel-sim/send_reply.h"
 
 /* Messages of one client before the other sockets get a look */
 #define SIM_SERVER_BATCH 64u
-
-void sim_log(const struct sim_server *server, bool important, const char *format, ...)
-{
-	char text[512];
-	va_list arguments;
-
-	if (!important && !server->device.options.verbose)
-		return;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "cxvm-accel-sim: %s\n", text);
-}
-
-uint64_t sim_server_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static int sim_server_listen(struct sim_listener *listener, const char *path, char *message,
 			     size_t message_size)
@@ -144,18 +122,6 @@ int sim_server_create(struct sim_server *server, const struct sim_options *optio
 		error = sim_server_listen(&server->control_listener, options->control_path, message,
 					  message_size);
 	return error;
-}
-
-void sim_server_drop(struct sim_server *server)
-{
-	if (server->peer.fd < 0)
-		return;
-	sim_peer_disconnect(&server->peer);
-	sim_remote_abort(&server->remote);
-	sim_device_detach(&server->device);
-	server->stalled_until_ms = 0;
-	server->held_size = 0;
-	sim_log(server, false, "client disconnected");
 }
 
 void sim_server_destroy(struct sim_server *server)
@@ -261,7 +227,7 @@ static int sim_server_timeout(struct sim_server *server)
 
 	if (server->stalled_until_ms == 0 || server->stalled_until_ms == UINT64_MAX)
 		return -1;
-	now = sim_server_now_ms();
+	now = sim_now_ms();
 	if (now >= server->stalled_until_ms) {
 		server->stalled_until_ms = 0;
 		return 0;

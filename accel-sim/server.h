@@ -64,9 +64,6 @@ void sim_server_destroy(struct sim_server *server);
 /* sim_server_drop() - end the client's connection. */
 void sim_server_drop(struct sim_server *server);
 
-/* sim_server_now_ms() - CLOCK_MONOTONIC in ms. */
-uint64_t sim_server_now_ms(void);
-
 /* sim_log() - one line on stderr; `important` ones also without --verbose. */
 void sim_log(const struct sim_server *server, bool important, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

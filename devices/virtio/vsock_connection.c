@@ -1,126 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The protocol of one connection (virtio 1.2, 5.10.6): what its packets do, what it sends next. */
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "devices/virtio/vsock_internal.h"
 
-#define BOTH_WAYS    (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
-#define ACCEPT_BATCH 16u
-
-static struct vsock_connection **bucket(struct vsock *vsock, uint32_t host_port,
-					uint32_t guest_port)
-{
-	return &vsock->buckets[(host_port * 31u + guest_port) % VSOCK_BUCKETS];
-}
-
-struct vsock_connection *vsock_find(struct vsock *vsock, uint32_t host_port, uint32_t guest_port)
-{
-	struct vsock_connection *c = *bucket(vsock, host_port, guest_port);
-
-	while (c && (c->state == VSOCK_HANDSHAKING || c->host_port != host_port ||
-		     c->guest_port != guest_port))
-		c = c->next_in_bucket;
-	return c;
-}
-
-void vsock_mark_ready(struct vsock_connection *connection)
-{
-	struct vsock *vsock = connection->vsock;
-
-	if (connection->ready)
-		return;
-	connection->ready = true;
-	connection->next_ready = NULL;
-	if (vsock->ready_last)
-		vsock->ready_last->next_ready = connection;
-	else
-		vsock->ready_first = connection;
-	vsock->ready_last = connection;
-}
-
-static void insert(struct vsock_connection *connection)
-{
-	struct vsock_connection **place =
-		bucket(connection->vsock, connection->host_port, connection->guest_port);
-
-	connection->next_in_bucket = *place;
-	*place = connection;
-}
-
-static void take_out(struct vsock_connection *connection)
-{
-	struct vsock_connection **place =
-		bucket(connection->vsock, connection->host_port, connection->guest_port);
-
-	while (*place != connection)
-		place = &(*place)->next_in_bucket;
-	*place = connection->next_in_bucket;
-}
-
-static void remove_ready(struct vsock_connection *connection)
-{
-	struct vsock *vsock = connection->vsock;
-	struct vsock_connection **place = &vsock->ready_first, *last = NULL;
-
-	if (!connection->ready)
-		return;
-	while (*place != connection) {
-		last = *place;
-		place = &(*place)->next_ready;
-	}
-	*place = connection->next_ready;
-	if (vsock->ready_last == connection)
-		vsock->ready_last = last;
-	connection->ready = false;
-}
-
-static void destroy(struct vsock_connection *connection)
-{
-	remove_ready(connection);
-	take_out(connection);
-	event_source_remove(connection->source);
-	if (connection->fd >= 0)
-		close(connection->fd);
-	free(connection->buffer);
-	connection->vsock->connection_count--;
-	free(connection);
-}
-
-/* Tell the guest that it is over; the host's end is closed now. */
-static void abort_connection(struct vsock_connection *connection)
-{
-	event_source_remove(connection->source);
-	connection->source = NULL;
-	if (connection->fd >= 0)
-		close(connection->fd);
-	connection->fd = -1;
-	connection->state = VSOCK_CLOSING;
-	vsock_mark_ready(connection);
-}
-
-void vsock_refuse(struct vsock *vsock, const struct virtio_vsock_hdr *header)
-{
-	vsock_count(vsock, VSOCK_REFUSED, 1);
-	/* Beyond the limit a guest that floods us gets no answer, which is allowed. */
-	if (vsock->reset_count < VSOCK_RESETS)
-		vsock->resets[vsock->reset_count++] = (struct vsock_reset){
-			.host_port = le32toh(header->dst_port),
-			.guest_port = le32toh(header->src_port),
-			.type = le16toh(header->type),
-		};
-}
+#define BOTH_WAYS (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 
 /* Guest to host. */
 
 /* Write what is buffered. Returns false when the host's end is gone. */
-static bool flush_buffer(struct vsock_connection *connection)
+bool vsock_flush(struct vsock_connection *connection)
 {
 	while (connection->buffered) {
 		ssize_t n = send(connection->fd, connection->buffer + connection->buffer_start,
@@ -141,7 +36,7 @@ static bool flush_buffer(struct vsock_connection *connection)
 }
 
 /* The guest must hear of the room before it believes that there is none. */
-static void consider_credit(struct vsock_connection *connection)
+void vsock_consider_credit(struct vsock_connection *connection)
 {
 	if (connection->forwarded - connection->told >= VSOCK_BUFFER / 2) {
 		connection->send_credit = true;
@@ -150,12 +45,12 @@ static void consider_credit(struct vsock_connection *connection)
 }
 
 /* After everything was written: do what the guest's SHUTDOWN asked for. */
-static void follow_shutdown(struct vsock_connection *connection)
+void vsock_follow_shutdown(struct vsock_connection *connection)
 {
 	if (connection->buffered || connection->state != VSOCK_OPEN)
 		return;
 	if ((connection->guest_shutdown & BOTH_WAYS) == BOTH_WAYS) {
-		abort_connection(connection);
+		vsock_abort(connection);
 	} else if ((connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND) &&
 		   !connection->write_shut) {
 		shutdown(connection->fd, SHUT_WR);
@@ -190,7 +85,7 @@ static void take_data(struct vsock_connection *connection, struct iovec *iov, ui
 	/* More than the window that we announced (5.10.6.3.1), or data after "no more". */
 	if (length > VSOCK_BUFFER - connection->buffered ||
 	    (connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)) {
-		abort_connection(connection);
+		vsock_abort(connection);
 		return;
 	}
 	vsock_count(connection->vsock, VSOCK_TX_BYTES, length);
@@ -199,7 +94,7 @@ static void take_data(struct vsock_connection *connection, struct iovec *iov, ui
 			n = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-			abort_connection(connection);
+			vsock_abort(connection);
 			return;
 		}
 		if (n < 0)
@@ -208,10 +103,10 @@ static void take_data(struct vsock_connection *connection, struct iovec *iov, ui
 	}
 	if ((uint32_t)n < length &&
 	    !keep(connection, iov, count, (uint32_t)n, length - (uint32_t)n)) {
-		abort_connection(connection);
+		vsock_abort(connection);
 		return;
 	}
-	consider_credit(connection);
+	vsock_consider_credit(connection);
 }
 
 static void established(struct vsock_connection *connection)
@@ -220,7 +115,7 @@ static void established(struct vsock_connection *connection)
 	int length = snprintf(line, sizeof(line), "OK %u\n", connection->host_port);
 
 	if (send(connection->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) != length) {
-		abort_connection(connection);
+		vsock_abort(connection);
 		return;
 	}
 	connection->state = VSOCK_OPEN;
@@ -235,8 +130,8 @@ void vsock_connection_packet(struct vsock_connection *connection,
 
 	if (op == VIRTIO_VSOCK_OP_RST) {
 		if (connection->fd >= 0)
-			flush_buffer(connection); /* what fits; nobody waits for more */
-		destroy(connection);
+			vsock_flush(connection); /* what fits; nobody waits for more */
+		vsock_end(connection);
 		return;
 	}
 	if (connection->state == VSOCK_CLOSING)
@@ -245,7 +140,7 @@ void vsock_connection_packet(struct vsock_connection *connection,
 	connection->guest_fwd_cnt = le32toh(header->fwd_cnt);
 	if (length == UINT32_MAX ||
 	    (connection->state == VSOCK_REQUESTED) != (op == VIRTIO_VSOCK_OP_RESPONSE)) {
-		abort_connection(connection);
+		vsock_abort(connection);
 		return;
 	}
 	switch (op) {
@@ -257,7 +152,7 @@ void vsock_connection_packet(struct vsock_connection *connection,
 		break;
 	case VIRTIO_VSOCK_OP_SHUTDOWN:
 		connection->guest_shutdown |= le32toh(header->flags) & BOTH_WAYS;
-		follow_shutdown(connection);
+		vsock_follow_shutdown(connection);
 		break;
 	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
 		connection->send_credit = true;
@@ -265,7 +160,7 @@ void vsock_connection_packet(struct vsock_connection *connection,
 	case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
 		break;
 	default: /* a second REQUEST, or nothing that exists */
-		abort_connection(connection);
+		vsock_abort(connection);
 		return;
 	}
 	if (vsock_connection_has_more(connection))
@@ -306,7 +201,7 @@ static uint32_t read_data(struct vsock_connection *connection, const struct iove
 
 	message.msg_iovlen = virtqueue_iov_slice(iov, count, 0, room, limited, VSOCK_IOVECS);
 	if (message.msg_iovlen == 0) {
-		abort_connection(connection); /* a receive buffer without room for data */
+		vsock_abort(connection); /* a receive buffer without room for data */
 		return 0;
 	}
 	do {
@@ -338,7 +233,7 @@ int vsock_connection_next(struct vsock_connection *connection, struct virtio_vso
 	header->dst_port = htole32(connection->guest_port);
 	if (connection->state == VSOCK_CLOSING) {
 		header->op = htole16(VIRTIO_VSOCK_OP_RST);
-		destroy(connection);
+		vsock_end(connection);
 		return 2;
 	}
 	if (connection->send_request) {
@@ -367,214 +262,4 @@ int vsock_connection_next(struct vsock_connection *connection, struct virtio_vso
 	connection->told = connection->forwarded;
 	connection->send_credit = false;
 	return 1;
-}
-
-/* The host's ends. */
-
-static void start_request(struct vsock_connection *connection, uint32_t guest_port)
-{
-	struct vsock *vsock = connection->vsock;
-
-	take_out(connection);
-	do {
-		if (vsock->next_port < VSOCK_FIRST_HOST_PORT || vsock->next_port == UINT32_MAX)
-			vsock->next_port = VSOCK_FIRST_HOST_PORT;
-		connection->host_port = vsock->next_port++;
-	} while (vsock_find(vsock, connection->host_port, guest_port));
-	connection->guest_port = guest_port;
-	connection->state = VSOCK_REQUESTED;
-	connection->send_request = true;
-	insert(connection);
-	vsock_mark_ready(connection);
-}
-
-/* "CONNECT <port>\n". Returns false when the connection is gone. */
-static bool read_handshake(struct vsock_connection *connection)
-{
-	char *text = connection->handshake, *end;
-	unsigned long port;
-
-	for (;;) {
-		/* Byte by byte: what follows the line is data for the guest. */
-		ssize_t n =
-			recv(connection->fd, text + connection->handshake_length, 1, MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			connection->readable = false;
-			return true;
-		}
-		if (n <= 0)
-			break;
-		if (text[connection->handshake_length] != '\n') {
-			if (++connection->handshake_length == VSOCK_HANDSHAKE)
-				break;
-			continue;
-		}
-		text[connection->handshake_length] = '\0';
-		if (strncmp(text, "CONNECT ", 8) || text[8] < '0' || text[8] > '9')
-			break;
-		errno = 0;
-		port = strtoul(text + 8, &end, 10);
-		if (*end || errno || port > UINT32_MAX)
-			break;
-		start_request(connection, (uint32_t)port);
-		return true;
-	}
-	destroy(connection);
-	return false;
-}
-
-static void socket_event(void *opaque, uint32_t events)
-{
-	struct vsock_connection *connection = opaque;
-	struct vsock *vsock = connection->vsock;
-
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		connection->readable = true;
-	if (connection->state == VSOCK_HANDSHAKING) {
-		if (!read_handshake(connection))
-			return;
-	} else if (connection->state == VSOCK_REQUESTED && (events & (EPOLLHUP | EPOLLERR))) {
-		abort_connection(connection); /* the host lost its patience */
-	}
-	if (connection->state == VSOCK_OPEN) {
-		if (connection->buffered && !flush_buffer(connection)) {
-			abort_connection(connection);
-		} else {
-			consider_credit(connection);
-			if ((events & EPOLLHUP) &&
-			    !(connection->shutdown_flags & VIRTIO_VSOCK_SHUTDOWN_RCV)) {
-				/* Both directions are closed: the guest need not send. What is
-				 * left to read is only worth it when the guest wants it. */
-				connection->shutdown_flags |= VIRTIO_VSOCK_SHUTDOWN_RCV;
-				if (connection->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_RCV) {
-					connection->shutdown_flags |= VIRTIO_VSOCK_SHUTDOWN_SEND;
-					connection->eof = true;
-				}
-				connection->send_shutdown = connection->eof;
-			}
-			follow_shutdown(connection);
-		}
-	}
-	if (vsock_connection_has_more(connection))
-		vsock_mark_ready(connection);
-	vsock_receive(vsock);
-}
-
-static int watch(struct vsock_connection *connection)
-{
-	return event_loop_add(connection->vsock->device.environment.loop, connection->fd,
-			      EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, socket_event, connection,
-			      &connection->source);
-}
-
-/* Takes @fd over, also when it fails. */
-static struct vsock_connection *add_connection(struct vsock *vsock, int fd, enum vsock_state state,
-					       uint32_t host_port, uint32_t guest_port)
-{
-	struct vsock_connection *connection = NULL;
-
-	if (vsock->connection_count < vsock->max_connections)
-		connection = calloc(1, sizeof(*connection));
-	else
-		log_limited(vsock->device.environment.logger, &vsock->limit, LOG_LEVEL_WARNING,
-			    vsock->name, "vsock: a connection is refused: %u are open already",
-			    vsock->connection_count);
-	if (!connection) {
-		close(fd);
-		return NULL;
-	}
-	connection->vsock = vsock;
-	connection->fd = fd;
-	connection->state = state;
-	connection->host_port = host_port;
-	connection->guest_port = guest_port;
-	vsock->connection_count++;
-	insert(connection);
-	if (watch(connection)) {
-		destroy(connection);
-		return NULL;
-	}
-	return connection;
-}
-
-void vsock_accept(struct vsock *vsock)
-{
-	unsigned int i;
-
-	for (i = 0; i < ACCEPT_BATCH; i++) {
-		int fd = accept4(vsock->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0)
-			return;
-		add_connection(vsock, fd, VSOCK_HANDSHAKING, 0, 0);
-	}
-}
-
-void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *header)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	uint32_t port = le32toh(header->dst_port);
-	struct vsock_connection *connection = NULL;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int length =
-		snprintf(address.sun_path, sizeof(address.sun_path), "%s_%u", vsock->path, port);
-
-	if (fd >= 0 && length > 0 && (size_t)length < sizeof(address.sun_path) &&
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		connection = add_connection(vsock, fd, VSOCK_OPEN, port, le32toh(header->src_port));
-	else if (fd >= 0)
-		close(fd);
-	if (!connection) {
-		vsock_refuse(vsock, header);
-		return;
-	}
-	connection->guest_buf_alloc = le32toh(header->buf_alloc);
-	connection->guest_fwd_cnt = le32toh(header->fwd_cnt);
-	connection->send_response = true;
-	vsock_count(vsock, VSOCK_CONNECTIONS, 1);
-	vsock_mark_ready(connection);
-}
-
-void vsock_close_all(struct vsock *vsock)
-{
-	uint32_t i;
-
-	for (i = 0; i < VSOCK_BUCKETS; i++)
-		while (vsock->buckets[i])
-			destroy(vsock->buckets[i]);
-	vsock->reset_count = 0;
-}
-
-void vsock_unwatch_all(struct vsock *vsock)
-{
-	struct vsock_connection *connection;
-	uint32_t i;
-
-	for (i = 0; i < VSOCK_BUCKETS; i++)
-		for (connection = vsock->buckets[i]; connection;
-		     connection = connection->next_in_bucket) {
-			event_source_remove(connection->source);
-			connection->source = NULL;
-		}
-}
-
-int vsock_watch_all(struct vsock *vsock)
-{
-	struct vsock_connection *connection;
-	uint32_t i;
-	int r;
-
-	for (i = 0; i < VSOCK_BUCKETS; i++)
-		for (connection = vsock->buckets[i]; connection;
-		     connection = connection->next_in_bucket) {
-			if (connection->fd < 0)
-				continue;
-			r = watch(connection);
-			if (r)
-				return r;
-		}
-	return 0;
 }

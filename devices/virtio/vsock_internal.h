@@ -20,7 +20,9 @@
 #define VSOCK_RESETS              64u /* refusals that wait for a receive buffer */
 #define VSOCK_DEFAULT_CONNECTIONS 1024u
 #define VSOCK_FIRST_HOST_PORT     (1u << 30)
-#define VSOCK_IOVECS              VIRTQUEUE_CHAIN_IOVECS(VSOCK_QUEUE_SIZE)
+/* Packets before other devices of the loop get their turn. */
+#define VSOCK_BUDGET 64u
+#define VSOCK_IOVECS VIRTQUEUE_CHAIN_IOVECS(VSOCK_QUEUE_SIZE)
 
 enum vsock_state {
 	VSOCK_HANDSHAKING, /* reads "CONNECT <port>\n"; the guest knows nothing yet */
@@ -115,17 +117,32 @@ static inline void vsock_count(struct vsock *vsock, enum vsock_counter counter, 
 	atomic_fetch_add_explicit(&vsock->counters[counter].value, amount, memory_order_relaxed);
 }
 
-/* virtio_vsock_packet.c: the queues. */
-void vsock_transmit(struct vsock *vsock); /* what the guest sent */
-void vsock_receive(struct vsock *vsock);  /* what the guest gets */
+/*
+ * All of it runs in the loop's thread. Each file calls only those above it in this list, so that
+ * none of them calls back.
+ */
 
-/* virtio_vsock_connection.c: one connection and the table of them; in the loop's thread. */
+/* vsock_table.c: the connections of a device. */
 struct vsock_connection *vsock_find(struct vsock *vsock, uint32_t host_port, uint32_t guest_port);
-/* A host process waits in accept(). */
-void vsock_accept(struct vsock *vsock);
-/* The guest wants "<path>_<port>". */
-void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *header);
-/* Any other packet for an open connection; @iov holds @length bytes of payload. */
+/* In and out of the table, under the ports that it has now. */
+void vsock_insert(struct vsock_connection *connection);
+void vsock_take_out(struct vsock_connection *connection);
+/* Closes and frees it. */
+void vsock_end(struct vsock_connection *connection);
+/* Tell the guest that it is over; the host's end is closed now. */
+void vsock_abort(struct vsock_connection *connection);
+/* It has something for the guest. */
+void vsock_mark_ready(struct vsock_connection *connection);
+/* Takes the first of those off their queue; there is one. */
+struct vsock_connection *vsock_next_ready(struct vsock *vsock);
+/* Refuse something that has no connection. */
+void vsock_refuse(struct vsock *vsock, const struct virtio_vsock_hdr *header);
+void vsock_close_all(struct vsock *vsock);
+/* The driver broke a rule of @queue; @why, unless the queue knows better. */
+void vsock_queue_broken(struct vsock *vsock, struct virtqueue *queue, const char *why);
+
+/* vsock_connection.c: the protocol of one connection. */
+/* Any packet but a request for an open connection; @iov holds @length bytes of payload. */
 void vsock_connection_packet(struct vsock_connection *connection,
 			     const struct virtio_vsock_hdr *header, struct iovec *iov,
 			     uint32_t count, uint32_t length);
@@ -137,12 +154,24 @@ void vsock_connection_packet(struct vsock_connection *connection,
 int vsock_connection_next(struct vsock_connection *connection, struct virtio_vsock_hdr *header,
 			  const struct iovec *iov, uint32_t count);
 bool vsock_connection_has_more(const struct vsock_connection *connection);
-void vsock_mark_ready(struct vsock_connection *connection);
-/* Refuse something that has no connection. */
-void vsock_refuse(struct vsock *vsock, const struct virtio_vsock_hdr *header);
-void vsock_close_all(struct vsock *vsock);
+/* Write what is buffered. Returns false when the host's end is gone. */
+bool vsock_flush(struct vsock_connection *connection);
+void vsock_consider_credit(struct vsock_connection *connection);
+void vsock_follow_shutdown(struct vsock_connection *connection);
+
+/* vsock_receive.c: what the guest gets. */
+void vsock_receive(struct vsock *vsock);
+
+/* vsock_host.c: the host's ends. */
+/* A host process waits in accept(). */
+void vsock_accept(struct vsock *vsock);
+/* The guest wants "<path>_<port>". */
+void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *header);
 /* Stop / start watching all sockets (pause). Returns 0 or -errno. */
 void vsock_unwatch_all(struct vsock *vsock);
 int vsock_watch_all(struct vsock *vsock);
+
+/* vsock_transmit.c: what the guest sent. */
+void vsock_transmit(struct vsock *vsock);
 
 #endif
