@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "core/fd.h"
+#include "wire/iommufd.h"
 
 /* A signal may interrupt KVM_CREATE_VM; more often than this is no accident. */
 #define CREATE_VM_ATTEMPTS 5
@@ -173,6 +174,29 @@ void kvm_vm_close(struct kvm_vm *vm)
 	vm->vfio_fd = 0;
 	fd_close(&vm->fd);
 	fd_close(&vm->kvm_fd);
+}
+
+int kvm_vm_vfio_file(struct kvm_vm *vm, int file, bool add)
+{
+	struct kvm_create_device create = {.type = KVM_DEV_TYPE_VFIO};
+	int32_t number = file;
+	struct kvm_device_attr attribute = {
+		.group = KVM_VFIO_FILE,
+		.attr = add ? KVM_VFIO_FILE_ADD : KVM_VFIO_FILE_DEL,
+		.addr = (uint64_t)(uintptr_t)&number,
+	};
+	int result;
+
+	if (vm->vfio_fd <= 0 && add) {
+		result = kvm_vm_ioctl(vm, KVM_CREATE_DEVICE, &create);
+		if (result < 0)
+			return result;
+		vm->vfio_fd = (int)create.fd;
+	}
+	if (vm->vfio_fd <= 0)
+		return -ENODEV;
+	result = vm->ops->ioctl(vm->ops_opaque, vm->vfio_fd, KVM_SET_DEVICE_ATTR, &attribute);
+	return result < 0 ? result : 0;
 }
 
 int kvm_vm_ioeventfd(const struct kvm_vm *vm, int fd, uint64_t address, uint32_t length, bool pio,

@@ -27,8 +27,7 @@ struct kvm_vm {
 	const struct logger *logger;
 	int kvm_fd;  /* /dev/kvm, owned */
 	int fd;      /* the VM, owned; -1 when closed */
-	int vfio_fd; /* KVM_DEV_TYPE_VFIO, one per VM, made by the first kernel VFIO device;
-			0: none, owned */
+	int vfio_fd; /* KVM_DEV_TYPE_VFIO, made by the first kvm_vm_vfio_file(); 0: none, owned */
 	size_t vcpu_run_size; /* bytes of the shared kvm_run mapping */
 	uint32_t max_vcpus;
 	uint32_t max_memory_slots;
@@ -53,6 +52,13 @@ void kvm_vm_close(struct kvm_vm *vm);
 
 /* One ioctl on the VM fd; 0 or a positive result, or -errno. Any thread. */
 int kvm_vm_ioctl(const struct kvm_vm *vm, unsigned long request, void *argument);
+
+/*
+ * kvm_vm_vfio_file() - tell KVM's VFIO device about @file (a VFIO group or device), or that it
+ * goes. Before the file's first device is opened. Returns 0 or -errno; everything works without it,
+ * but KVM does not know then that DMA may be non-coherent. Adding: one thread at a time.
+ */
+int kvm_vm_vfio_file(struct kvm_vm *vm, int file, bool add);
 
 /* KVM_CHECK_EXTENSION on the VM; 0 when it is absent. */
 int kvm_vm_check_extension(const struct kvm_vm *vm, int extension);

@@ -63,6 +63,11 @@ struct vfio_feature_dma_buf {
 #define IOMMUFD_MAP_WRITEABLE  2u
 #define IOMMUFD_MAP_READABLE   4u
 
+struct iommufd_destroy {
+	uint32_t size;
+	uint32_t id;
+};
+
 struct iommufd_ioas_alloc {
 	uint32_t size;
 	uint32_t flags;

@@ -380,7 +380,7 @@ void passthrough_remove_windows(struct passthrough_device *device)
 
 void passthrough_renew_windows_dma(struct passthrough_device *device)
 {
-	if (!device->transport->ops->reset_revokes_windows)
+	if (!passthrough_dma_ends_with_reset(device))
 		return;
 	pthread_mutex_lock(&device->lock);
 	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {

@@ -70,6 +70,7 @@ static void forward_command(struct passthrough_device *device)
 	uint16_t command = pci_get_word(device->pci.config, PCI_COMMAND);
 	uint8_t bytes[2] = {(uint8_t)command, (uint8_t)(command >> 8)};
 
+	__atomic_store_n(&device->transport->busy, command & PCI_COMMAND_MASTER, __ATOMIC_RELEASE);
 	if (!passthrough_is_lost(device))
 		device->transport->ops->region_write(device->transport,
 						     VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
@@ -146,6 +147,7 @@ static void device_reset(struct pci_device *pci, enum pci_reset_kind kind)
 	int result;
 
 	passthrough_stop_irqs(device);
+	__atomic_store_n(&device->transport->busy, false, __ATOMIC_RELEASE);
 	if (kind == PCI_RESET_CONVENTIONAL)
 		passthrough_reset_cxl(device);
 	result = passthrough_reset_transport(device);

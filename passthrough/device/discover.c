@@ -113,8 +113,7 @@ static void discover_facts(struct passthrough_device *device)
 	facts->device = config->device;
 	facts->class_code = config->class_code;
 	facts->memory = device->options.memory;
-	if (device->transport->ops->dma_limit)
-		facts->dma_limit = device->transport->ops->dma_limit(device->transport);
+	passthrough_dma_facts(device);
 	if (device->record.contract == CXL_CONTRACT_NONE)
 		return;
 	/* CXL 8.1.12.1: a memory expander is host-only memory whatever its idle decoder says. */

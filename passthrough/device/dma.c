@@ -26,55 +26,52 @@ static bool memory_lock_is_limited(uint64_t *limit)
 static int check_memory_lock(struct passthrough_device *device,
 			     const struct guest_ram_block *blocks, size_t count)
 {
-	uint64_t needed = 0, limit;
+	uint64_t ram = 0, needed, limit;
 
-	if (!device->transport->ops->pins_ram || !memory_lock_is_limited(&limit))
-		return 0;
 	for (size_t i = 0; i < count; i++)
-		needed += blocks[i].size;
-	if (needed <= limit)
+		ram += blocks[i].size;
+	needed = address_space_ram_to_pin(device->transport->space, ram);
+	if (!needed || !memory_lock_is_limited(&limit) || needed <= limit)
 		return 0;
-	log_error(device->environment.logger, device->id,
-		  "VFIO locks all guest RAM in memory: %llu MiB for this device, but the limit is "
-		  "%llu MiB. Raise it (ulimit -l %llu, LimitMEMLOCK= in systemd) or give "
-		  "CAP_IPC_LOCK",
-		  (unsigned long long)(needed >> 20), (unsigned long long)(limit >> 20),
-		  (unsigned long long)(needed >> 10));
+	log_error(
+		device->environment.logger, device->id,
+		"VFIO locks all guest RAM in memory%s: %llu MiB, but the limit is %llu MiB. Raise "
+		"it (ulimit -l %llu, LimitMEMLOCK= in systemd) or give CAP_IPC_LOCK",
+		needed > ram ? ", once for each address space" : "",
+		(unsigned long long)(needed >> 20), (unsigned long long)(limit >> 20),
+		(unsigned long long)(needed >> 10));
 	return -ENOMEM;
+}
+
+void passthrough_dma_facts(struct passthrough_device *device)
+{
+	device->facts.needs_shared_ram = device->transport->space->ops->needs_shared_ram;
+	device->facts.dma_limit = address_space_limit(device->transport->space);
+}
+
+bool passthrough_dma_ends_with_reset(const struct passthrough_device *device)
+{
+	return device->transport->space->ops->reset_revokes_windows;
 }
 
 int passthrough_map_ram(struct passthrough_device *device)
 {
-	size_t count = 0;
+	size_t count = 0, failed = 0;
 	const struct guest_ram_block *blocks =
 		guest_memory_blocks(device->environment.memory, &count);
-	int refused = check_memory_lock(device, blocks, count);
+	int result = check_memory_lock(device, blocks, count);
 
-	if (refused)
-		return refused;
-	for (size_t i = 0; i < count; i++) {
-		struct vfio_transport_dma dma = {
-			.address = blocks[i].gpa,
-			.size = blocks[i].size,
-			.host = blocks[i].host,
-			.fd = blocks[i].fd,
-			.fd_offset = blocks[i].fd_offset,
-		};
-		int result = device->transport->ops->dma_map(device->transport, &dma);
-
-		if (result) {
-			log_error(
-				device->environment.logger, device->id,
-				"%#llx bytes of guest RAM at %#llx cannot be mapped for DMA: %s%s",
-				(unsigned long long)dma.size, (unsigned long long)dma.address,
-				strerror(-result),
-				result == -ENOMEM ? " (raise the memory lock limit: ulimit -l)"
-						  : "");
-			return result;
-		}
-		device->dma_blocks = i + 1;
-	}
-	return 0;
+	if (result)
+		return result;
+	result = address_space_hold_ram(device->transport->space, blocks, count, &failed);
+	if (result)
+		log_error(device->environment.logger, device->id,
+			  "%#llx bytes of guest RAM at %#llx cannot be mapped for DMA: %s%s",
+			  (unsigned long long)blocks[failed].size,
+			  (unsigned long long)blocks[failed].gpa, strerror(-result),
+			  result == -ENOMEM ? " (raise the memory lock limit: ulimit -l)" : "");
+	device->ram_held = !result;
+	return result;
 }
 
 void passthrough_unmap_ram(struct passthrough_device *device)
@@ -82,18 +79,17 @@ void passthrough_unmap_ram(struct passthrough_device *device)
 	size_t count = 0;
 	const struct guest_ram_block *blocks;
 
-	if (!device->dma_blocks)
+	if (!device->ram_held)
 		return;
+	device->ram_held = false;
 	blocks = guest_memory_blocks(device->environment.memory, &count);
-	for (size_t i = 0; i < device->dma_blocks && i < count; i++)
-		device->transport->ops->dma_unmap(device->transport, blocks[i].gpa, blocks[i].size);
-	device->dma_blocks = 0;
+	address_space_drop_ram(device->transport->space, blocks, count);
 }
 
 bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa, uint64_t size,
 				void *host, int fd, uint64_t fd_offset, const char *what)
 {
-	struct vfio_transport_dma dma = {
+	const struct address_space_range range = {
 		.address = gpa,
 		.size = size,
 		.host = host,
@@ -101,7 +97,7 @@ bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa,
 		.fd_offset = fd_offset,
 		.device_memory = true,
 	};
-	int result = device->transport->ops->dma_map(device->transport, &dma);
+	int result = address_space_map(device->transport->space, &range);
 
 	if (result)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
@@ -114,7 +110,7 @@ bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa,
 
 void passthrough_dma_unmap_memory(struct passthrough_device *device, uint64_t gpa, uint64_t size)
 {
-	device->transport->ops->dma_unmap(device->transport, gpa, size);
+	address_space_unmap(device->transport->space, gpa, size);
 }
 
 /* A vfio-user server reads or writes guest RAM by message. Any thread. */

@@ -12,6 +12,7 @@
 #include "passthrough/discover/cxl_geometry.h"
 #include "passthrough/device/passthrough.h"
 #include "passthrough/discover/region_planner.h"
+#include "passthrough/iommu/address_space.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/transport/transport.h"
 
@@ -124,8 +125,7 @@ struct passthrough_device {
 	int intx_resample_fd;
 	uint32_t intx_gsi;
 
-	/* RAM blocks that are in the device's DMA map, from the first. */
-	size_t dma_blocks;
+	bool ram_held; /* guest RAM is in its address space, also on its behalf */
 };
 
 #define passthrough_count(field) __atomic_fetch_add(&(field), 1, __ATOMIC_RELAXED)
@@ -170,6 +170,9 @@ void passthrough_update_irqs(struct passthrough_device *device); /* under the ro
 void passthrough_stop_irqs(struct passthrough_device *device);
 
 /* passthrough_dma.c */
+void passthrough_dma_facts(struct passthrough_device *device); /* what its DMA asks of RAM */
+/* Whether a reset takes the device's windows out of the DMA map. */
+bool passthrough_dma_ends_with_reset(const struct passthrough_device *device);
 int passthrough_map_ram(struct passthrough_device *device);
 void passthrough_unmap_ram(struct passthrough_device *device);
 int passthrough_dma_access(void *opaque, uint64_t address, void *data, uint64_t length, bool write);

@@ -85,10 +85,10 @@ static void give_back(struct passthrough_device *device)
 	passthrough_unmap_windows(device);
 	passthrough_unmap_dpa(device);
 	pthread_mutex_unlock(&device->lock);
-	/* They end with the container. */
-	device->dma_blocks = 0;
 	if (device->transport->ops->release)
 		device->transport->ops->release(device->transport);
+	/* After the release, which ends the map of a device that was alone in its address space. */
+	passthrough_unmap_ram(device);
 	log_warning(device->environment.logger, device->id, "given back to the host");
 	if (device->environment.returned)
 		device->environment.returned(device->environment.opaque, device);

@@ -29,6 +29,7 @@ static int open_kernel(struct passthrough_device *device, const struct passthrou
 		.container_fd = -1,
 		.allow_no_iommu = options->allow_no_iommu,
 		.vm = device->environment.vm,
+		.spaces = device->environment.spaces,
 	};
 	int *kept = group ? &kernel.group_fd : &kernel.device_fd;
 	int result = keep(kept, way->fd);
@@ -48,7 +49,6 @@ static int open_user(struct passthrough_device *device, const struct passthrough
 {
 	int fd, result;
 
-	device->facts.needs_shared_ram = true;
 	if (way->kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET)
 		return vfio_user_connect(way->name, transport, &device->transport);
 	result = keep(&fd, way->fd);

@@ -13,6 +13,7 @@
 #include "core/kvm.h"
 #include "core/log.h"
 #include "passthrough/device/options.h"
+#include "passthrough/iommu/spaces.h"
 
 /*
  * One passed-through PCI function, with or without CXL. For the machine layer it goes in two steps,
@@ -32,6 +33,7 @@ struct passthrough_device;
 struct passthrough_environment {
 	const struct logger *logger;
 	struct kvm_vm *vm;           /* for KVM_DEV_VFIO; NULL in tests */
+	struct iommu_spaces *spaces; /* of the machine's kernel VFIO devices; NULL: one each */
 	struct guest_memory *memory; /* RAM blocks already added when plug is called */
 	struct irq_router *irq;
 	struct bus *mmio;

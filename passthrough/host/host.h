@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "passthrough/host/cxl.h"
+#include "passthrough/transport/pci_address.h"
 
 /*
  * What the host has that can be passed through, what keeps it from being passed through, and how
@@ -57,7 +58,7 @@ enum host_kind {
 };
 
 struct host_device {
-	char address[16]; /* "0000:17:00.0" */
+	char address[PCI_ADDRESS_TEXT]; /* "0000:17:00.0" */
 	uint16_t vendor, device;
 	uint32_t class_code; /* 24 bits */
 	enum host_kind kind;
@@ -89,7 +90,8 @@ void host_inventory_free(struct host_inventory *inventory);
 const struct host_device *host_inventory_find(const struct host_inventory *inventory,
 					      const char *address);
 
-/* "0000:17:00.0", "17:00.0" or a path that ends in one, to the first form. Returns 0 or -EINVAL. */
+/* What pci_address_parse() takes, to the kernel's form. Returns 0 or -EINVAL (also when @size is
+ * too small). */
 int host_parse_address(const char *text, char *address, size_t size);
 
 /*
@@ -106,7 +108,7 @@ enum host_outcome {
 };
 
 struct host_change {
-	char address[16];
+	char address[PCI_ADDRESS_TEXT];
 	char before[HOST_NAME]; /* driver; "": none */
 	char after[HOST_NAME];
 	enum host_outcome outcome;

@@ -6,39 +6,42 @@
 #include <string.h>
 
 #include "passthrough/host/files.h"
+#include "passthrough/transport/pci_address.h"
 
-#define CLASS_CXL_MEMORY 0x050210u
-#define DEVICES_MAX      65536u
+/* PCI Code and ID Assignment Specification: base classes, and one whole class code */
+#define BASE_CLASS(code)       ((code) >> 16)
+#define BASE_CLASS_DISPLAY     0x03u
+#define BASE_CLASS_BRIDGE      0x06u
+#define BASE_CLASS_ACCELERATOR 0x12u
+#define CLASS_CXL_MEMORY       0x050210u
+#define CLASS_CODE_MASK        0xffffffu
+
+#define DEVICES_MAX 65536u
 
 int host_parse_address(const char *text, char *address, size_t size)
 {
-	const char *last = strrchr(text, '/');
-	unsigned int domain = 0, bus, slot, function;
-	int used = 0;
+	char canonical[PCI_ADDRESS_TEXT];
+	struct pci_address parsed;
 
-	last = last ? last + 1 : text;
-	if (sscanf(last, "%6x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &used) != 4 ||
-	    last[used]) {
-		domain = 0;
-		used = 0;
-		if (sscanf(last, "%2x:%2x.%1u%n", &bus, &slot, &function, &used) != 3 || last[used])
-			return -EINVAL;
-	}
-	if (slot > 31 || function > 7)
+	if (pci_address_parse(text, &parsed))
 		return -EINVAL;
-	snprintf(address, size, "%04x:%02x:%02x.%u", domain, bus, slot, function);
+	pci_address_format(&parsed, canonical);
+	if (strlen(canonical) >= size)
+		return -EINVAL;
+	memcpy(address, canonical, strlen(canonical) + 1);
 	return 0;
 }
 
 static enum host_kind kind_of(const struct host_device *device)
 {
-	if (device->class_code >> 16 == 0x06)
+	if (BASE_CLASS(device->class_code) == BASE_CLASS_BRIDGE)
 		return HOST_KIND_BRIDGE;
 	if (device->class_code == CLASS_CXL_MEMORY)
 		return HOST_KIND_CXL_MEMORY;
 	if (device->cxl.device && device->cxl.mem_capable)
 		return HOST_KIND_CXL;
-	if (device->class_code >> 16 == 0x03 || device->class_code >> 16 == 0x12)
+	if (BASE_CLASS(device->class_code) == BASE_CLASS_DISPLAY ||
+	    BASE_CLASS(device->class_code) == BASE_CLASS_ACCELERATOR)
 		return HOST_KIND_ACCELERATOR;
 	return HOST_KIND_OTHER;
 }
@@ -69,7 +72,7 @@ static void read_device(const struct host *host, struct host_device *device)
 	host_path(host, path, "/sys/bus/pci/devices/%s/device", address);
 	device->device = (uint16_t)host_read_number(path, 0);
 	host_path(host, path, "/sys/bus/pci/devices/%s/class", address);
-	device->class_code = (uint32_t)host_read_number(path, 0) & 0xffffff;
+	device->class_code = (uint32_t)host_read_number(path, 0) & CLASS_CODE_MASK;
 	host_path(host, path, "/sys/bus/pci/devices/%s/sriov_numvfs", address);
 	device->virtual_functions = (uint32_t)host_read_number(path, 0);
 	host_path(host, path, "/sys/bus/pci/devices/%s/driver", address);
@@ -92,7 +95,7 @@ static void read_device(const struct host *host, struct host_device *device)
 static int add_device(void *opaque, const char *name)
 {
 	struct host_inventory *inventory = opaque;
-	char address[16];
+	char address[PCI_ADDRESS_TEXT];
 
 	if (host_parse_address(name, address, sizeof(address)) || strcmp(name, address) != 0)
 		return 0;

@@ -10,12 +10,19 @@
 #include "core/log.h"
 
 /*
- * One table for every way to a device: a vfio-user server (vfio_user_client.h), kernel VFIO by
- * group or by character device (vfio_kernel.h), and the fakes of the tests. Everything above this
- * line of the room is the same for all of them.
+ * The rooms of passthrough, each of which knows those to the right of it only:
+ *
+ *   device -> { discover, view, vfio, vfio-user, host } -> iommu -> transport -> core
+ *
+ * Rooms in braces do not know each other. iommu has the address spaces of the kernel, vfio-user
+ * that of its server; they look alike to device.
+ *
+ * One table for every way to a device: a vfio-user server (vfio-user/client.h), kernel VFIO by
+ * group or by character device (vfio/vfio.h), and the fakes of the tests. It holds what a device
+ * does; where its DMA goes is struct address_space.
  *
  * What comes back is hostile: information structures are handed up as raw images with a length, in
- * the layout of the VFIO UAPI, and are only read by vfio_info.h's checked parsers.
+ * the layout of the VFIO UAPI, and are only read by info.h's checked parsers.
  *
  * Threads: every operation may be called from any thread, several at once, unless it says
  * otherwise. No operation waits longer than the transport's timeout; after a timeout or a protocol
@@ -23,6 +30,7 @@
  * struct vfio_transport_events.lost has been called once.
  */
 struct vfio_transport;
+struct address_space;
 
 /* What the transport tells its owner. All optional; called without any lock of the transport. */
 struct vfio_transport_events {
@@ -40,24 +48,10 @@ struct vfio_transport_events {
 	void *opaque;
 };
 
-/* A range of the device's address space (guest physical addresses). */
-struct vfio_transport_dma {
-	uint64_t address; /* guest physical */
-	uint64_t size;
-	void *host;         /* where it is mapped in this process; NULL when only the fd is known */
-	int fd;             /* file behind it for vfio-user, -1: none */
-	uint64_t fd_offset; /* of the first byte in fd */
-	bool readonly;      /* the device may only read */
-	bool device_memory; /* a BAR or DPA mapping (PFNMAP), not RAM */
-};
-
 struct vfio_transport_ops {
-	const char *name; /* "vfio-user", "vfio-group", "vfio-cdev" */
 	/* Mapped accesses fail while memory decoding is off or a reset goes on, and work again
 	 * afterwards. */
 	bool gates_memory;
-	bool pins_ram; /* dma_map() locks the pages in memory and counts them as such */
-	bool reset_revokes_windows; /* DMA mappings of register windows end with a reset */
 
 	/*
 	 * get_device_info()/get_region_info() - the complete struct vfio_device_info /
@@ -110,14 +104,6 @@ struct vfio_transport_ops {
 	/* Returns 0, -EAGAIN (try again), -EOPNOTSUPP, -ENODEV ... */
 	int (*reset)(struct vfio_transport *transport);
 
-	/* Returns 0, -EEXIST, -EINVAL, -ENOMEM (memory lock limit), -ENOSPC, -EFAULT
-	 * (device memory that this kernel cannot map), -ENODEV. */
-	int (*dma_map)(struct vfio_transport *transport, const struct vfio_transport_dma *dma);
-	int (*dma_unmap)(struct vfio_transport *transport, uint64_t address, uint64_t size);
-	/* The first address above all that dma_map() can take; 0: no limit, or none known. May be
-	 * NULL: no limit. */
-	uint64_t (*dma_limit)(struct vfio_transport *transport);
-
 	/*
 	 * release() - the device goes back to the host while others may still be inside operations:
 	 * from now on all of them fail with -ENODEV, and nothing of the transport keeps the host's
@@ -133,9 +119,16 @@ struct vfio_transport_ops {
 /* Embedded as the first member by each implementation. */
 struct vfio_transport {
 	const struct vfio_transport_ops *ops;
+	const char *name; /* "vfio-user", "vfio-group", "vfio-cdev" */
+	/* What the device reaches by DMA (passthrough/iommu/address_space.h). The transport is a
+	 * user of it, until close(). */
+	struct address_space *space;
 	/* Set by its user before the first reset: its own reset is a change of the power state,
 	 * which many devices survive as they are. A hot reset is tried first. */
 	bool reset_by_power_only;
+	/* Set by its user while the guest drives the device: a hot reset of another function of
+	 * this machine must not hit it. Atomic. */
+	bool busy;
 };
 
 /* What every constructor needs. */

@@ -20,14 +20,6 @@ static struct vfio_user_client *client_of(struct vfio_transport *transport)
 	return (struct vfio_user_client *)transport;
 }
 
-/* One command, one reply; the server's own error is the result. */
-int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call *call)
-{
-	int result = vfio_user_channel_call(&client->channel, call, 1);
-
-	return result ? result : call->result;
-}
-
 /*
  * Between the messages of one operation that began at @start: each of them is bounded, and together
  * they are no longer than one may be.
@@ -262,82 +254,14 @@ static int client_reset(struct vfio_transport *transport)
 	return vfio_user_simple_call(client_of(transport), &call);
 }
 
-static int client_dma_map(struct vfio_transport *transport, const struct vfio_transport_dma *dma)
-{
-	struct vfio_user_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_USER_DMA_MAP_READABLE |
-			 (dma->readonly ? 0 : VFIO_USER_DMA_MAP_WRITEABLE),
-		.offset = dma->fd >= 0 ? dma->fd_offset : 0,
-		.address = dma->address,
-		.size = dma->size,
-	};
-	struct vfio_user_call call = {
-		.command = VFIO_USER_DMA_MAP,
-		.fixed = &map,
-		.fixed_length = sizeof(map),
-		.fds = &dma->fd,
-		.fd_count = dma->fd >= 0 ? 1 : 0,
-	};
-
-	return vfio_user_simple_call(client_of(transport), &call);
-}
-
-static int client_dma_unmap(struct vfio_transport *transport, uint64_t address, uint64_t size)
-{
-	struct vfio_user_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .address = address, .size = size};
-	struct vfio_user_dma_unmap reply;
-	struct vfio_user_call call = {
-		.command = VFIO_USER_DMA_UNMAP,
-		.fixed = &unmap,
-		.fixed_length = sizeof(unmap),
-		.reply = &reply,
-		.reply_capacity = sizeof(reply),
-	};
-
-	return vfio_user_simple_call(client_of(transport), &call);
-}
-
-/* "VFIO_USER_DMA_READ", "VFIO_USER_DMA_WRITE": the server asks for guest memory. */
-static int client_dma_access(struct vfio_user_client *client, bool write, const uint8_t *payload,
-			     uint32_t length, const void **answer, uint32_t *answer_length)
-{
-	struct vfio_user_dma_access access;
-	uint8_t *data;
-	int result;
-
-	if (length < sizeof(access) || !client->options.events.dma)
-		return -EINVAL;
-	memcpy(&access, payload, sizeof(access));
-	if (!access.count || access.count > VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE ||
-	    length != sizeof(access) + (write ? access.count : 0))
-		return -EINVAL;
-	if (!client->scratch)
-		client->scratch = malloc(sizeof(access) + VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE);
-	if (!client->scratch)
-		return -ENOMEM;
-	memcpy(client->scratch, &access, sizeof(access));
-	data = client->scratch + sizeof(access);
-	if (write)
-		memcpy(data, payload + sizeof(access), (size_t)access.count);
-	result = client->options.events.dma(client->options.events.opaque, access.address, data,
-					    access.count, write);
-	if (result)
-		return result;
-	*answer = client->scratch;
-	*answer_length = (uint32_t)(sizeof(access) + (write ? 0 : access.count));
-	return 0;
-}
-
 static int client_command(void *opaque, uint16_t command, const uint8_t *payload, uint32_t length,
 			  const void **answer, uint32_t *answer_length)
 {
 	struct vfio_user_client *client = opaque;
 
 	if (command == VFIO_USER_DMA_READ || command == VFIO_USER_DMA_WRITE)
-		return client_dma_access(client, command == VFIO_USER_DMA_WRITE, payload, length,
-					 answer, answer_length);
+		return vfio_user_dma_access(client, command == VFIO_USER_DMA_WRITE, payload, length,
+					    answer, answer_length);
 	log_limited(client->options.logger, &client->limit, LOG_LEVEL_WARNING, client->name,
 		    "vfio-user server sent command %u, which a client does not take", command);
 	return -EINVAL;
@@ -379,6 +303,7 @@ static void client_close(struct vfio_transport *transport)
 		if (client->regions[i].fd >= 0)
 			close(client->regions[i].fd);
 	}
+	address_space_put(&client->space, false);
 	vfio_user_channel_destroy(&client->channel);
 	free(client->scratch);
 	free(client->name);
@@ -386,7 +311,6 @@ static void client_close(struct vfio_transport *transport)
 }
 
 static const struct vfio_transport_ops client_ops = {
-	.name = "vfio-user",
 	.get_device_info = vfio_user_get_device_info,
 	.get_region_info = vfio_user_get_region_info,
 	.get_irq_info = vfio_user_get_irq_info,
@@ -397,8 +321,6 @@ static const struct vfio_transport_ops client_ops = {
 	.mapping_intact = client_mapping_intact,
 	.set_irqs = client_set_irqs,
 	.reset = client_reset,
-	.dma_map = client_dma_map,
-	.dma_unmap = client_dma_unmap,
 	.close = client_close,
 };
 
@@ -441,6 +363,8 @@ int vfio_user_attach(int fd, const struct vfio_transport_options *options,
 		return -ENOMEM;
 	}
 	client->transport.ops = &client_ops;
+	client->transport.name = "vfio-user";
+	vfio_user_space_init(client);
 	client->options = *options;
 	client->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	client->error.fd = client->request.fd = -1;

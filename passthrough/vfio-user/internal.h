@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include "passthrough/iommu/address_space.h"
 #include "passthrough/transport/event.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/transport/transport.h"
@@ -27,6 +28,7 @@ struct vfio_user_client {
 	char *name;
 	struct vfio_user_channel channel;
 	struct vfio_user_limits limits;
+	struct address_space space;
 	struct event_source *source;
 	struct log_ratelimit limit;
 	uint8_t *scratch; /* answers to the server's DMA reads; belongs to whoever reads */
@@ -39,16 +41,24 @@ struct vfio_user_client {
 	struct vfio_event request;
 };
 
+/* call.c: one command, one reply; the server's own error is the result. */
 int vfio_user_simple_call(struct vfio_user_client *client, struct vfio_user_call *call);
 
+/* info.c */
 int vfio_user_get_device_info(struct vfio_transport *transport, uint8_t **info, uint32_t *length);
 int vfio_user_get_region_info(struct vfio_transport *transport, uint32_t index, uint8_t **info,
 			      uint32_t *length);
 int vfio_user_get_irq_info(struct vfio_transport *transport, uint32_t index, uint32_t *flags,
 			   uint32_t *count);
 
-/* vfio_user_events.c: the device's error and request interrupts. */
+/* events.c: the device's error and request interrupts. */
 void vfio_user_watch(struct vfio_user_client *client);
 void vfio_user_unwatch(struct vfio_user_client *client);
+
+/* dma.c */
+void vfio_user_space_init(struct vfio_user_client *client);
+/* "VFIO_USER_DMA_READ", "VFIO_USER_DMA_WRITE"; see struct vfio_user_channel_ops. */
+int vfio_user_dma_access(struct vfio_user_client *client, bool write, const uint8_t *payload,
+			 uint32_t length, const void **answer, uint32_t *answer_length);
 
 #endif

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "passthrough/vfio/internal.h"
-#include "wire/iommufd.h"
 
 #define INFO_LIMIT 65536u /* no information structure is longer */
+
+/* struct vfio_device_info and struct vfio_region_info, as far as they are read here */
+#define DEVICE_INFO_FIXED    24u
+#define REGION_INFO_FIXED    32u
+#define INFO_ARGSZ           0u
+#define INFO_INDEX           8u /* region */
+#define INFO_FLAGS           4u
+#define DEVICE_INFO_NUM_IRQS 12u
+#define REGION_INFO_SIZE     16u
+#define REGION_INFO_OFFSET   24u
 
 static struct vfio_kernel *kernel_of(struct vfio_transport *transport)
 {
 	return (struct vfio_kernel *)transport;
-}
-
-int vfio_kernel_ioctl(struct vfio_kernel *kernel, int fd, unsigned long request, void *argument)
-{
-	int result;
-
-	do
-		result = kernel->system->ioctl(kernel->system_opaque, fd, request, argument);
-	while (result == -EINTR);
-	return result;
 }
 
 /* VFIO UAPI: the first call says how much room the chain needs, the second fills it. */
@@ -43,13 +42,13 @@ static int kernel_info(struct vfio_kernel *kernel, unsigned long request, uint32
 		image = larger;
 		memset(image, 0, size);
 		memcpy(image, &size, sizeof(size));
-		memcpy(image + 8, &index, sizeof(index));
-		result = vfio_kernel_ioctl(kernel, kernel->device_fd, request, image);
+		memcpy(image + INFO_INDEX, &index, sizeof(index));
+		result = vfio_kernel_ioctl(kernel, request, image);
 		if (result < 0) {
 			free(image);
 			return result;
 		}
-		needed = image_get_long(image, 0);
+		needed = image_get_long(image, INFO_ARGSZ);
 		if (needed <= size) {
 			*info = image;
 			*length = size;
@@ -66,12 +65,12 @@ static int kernel_info(struct vfio_kernel *kernel, unsigned long request, uint32
 static int kernel_device_info(struct vfio_transport *transport, uint8_t **info, uint32_t *length)
 {
 	struct vfio_kernel *kernel = kernel_of(transport);
-	int result = kernel_info(kernel, VFIO_DEVICE_GET_INFO, 24, 0, info, length);
+	int result = kernel_info(kernel, VFIO_DEVICE_GET_INFO, DEVICE_INFO_FIXED, 0, info, length);
 
 	if (result)
 		return result;
-	kernel->device_flags = image_get_long(*info, 4);
-	kernel->num_irqs = image_get_long(*info, 12);
+	kernel->device_flags = image_get_long(*info, INFO_FLAGS);
+	kernel->num_irqs = image_get_long(*info, DEVICE_INFO_NUM_IRQS);
 	vfio_kernel_watch(kernel);
 	vfio_kernel_warn_without_reset(kernel);
 	return 0;
@@ -86,14 +85,15 @@ static int kernel_region_info(struct vfio_transport *transport, uint32_t index, 
 
 	if (index >= VFIO_INFO_MAX_REGIONS)
 		return -EINVAL;
-	result = kernel_info(kernel, VFIO_DEVICE_GET_REGION_INFO, 32, index, info, length);
+	result = kernel_info(kernel, VFIO_DEVICE_GET_REGION_INFO, REGION_INFO_FIXED, index, info,
+			     length);
 	if (result)
 		return result;
 	region = &kernel->regions[index];
 	region->known = true;
-	region->flags = image_get_long(*info, 4);
-	region->size = image_get_quad(*info, 16);
-	region->offset = image_get_quad(*info, 24);
+	region->flags = image_get_long(*info, INFO_FLAGS);
+	region->size = image_get_quad(*info, REGION_INFO_SIZE);
+	region->offset = image_get_quad(*info, REGION_INFO_OFFSET);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int kernel_irq_info(struct vfio_transport *transport, uint32_t index, uin
 {
 	struct vfio_kernel *kernel = kernel_of(transport);
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
-	int result = vfio_kernel_ioctl(kernel, kernel->device_fd, VFIO_DEVICE_GET_IRQ_INFO, &info);
+	int result = vfio_kernel_ioctl(kernel, VFIO_DEVICE_GET_IRQ_INFO, &info);
 
 	if (result < 0)
 		return result;
@@ -136,8 +136,8 @@ static int kernel_read(struct vfio_transport *transport, uint32_t index, uint64_
 
 	if (result)
 		return result;
-	count = kernel->system->pread(kernel->system_opaque, kernel->device_fd, data, length,
-				      position);
+	count = kernel->system.ops->pread(kernel->system.opaque, kernel->device_fd, data, length,
+					  position);
 	if (count < 0)
 		return (int)count;
 	return (size_t)count == length ? 0 : -EIO;
@@ -164,8 +164,8 @@ static int kernel_write(struct vfio_transport *transport, uint32_t index, uint64
 	(void)posted;
 	if (result)
 		return result;
-	count = kernel->system->pwrite(kernel->system_opaque, kernel->device_fd, data, length,
-				       position);
+	count = kernel->system.ops->pwrite(kernel->system.opaque, kernel->device_fd, data, length,
+					   position);
 	if (count < 0)
 		return (int)count;
 	return (size_t)count == length ? 0 : -EIO;
@@ -179,8 +179,8 @@ static int kernel_map(struct vfio_transport *transport, uint32_t index, uint64_t
 	int result = kernel_position(kernel, index, offset, size, &position);
 
 	if (!result)
-		result = kernel->system->mmap(kernel->system_opaque, kernel->device_fd, position,
-					      (size_t)size, host);
+		result = kernel->system.ops->mmap(kernel->system.opaque, kernel->device_fd,
+						  position, (size_t)size, host);
 	if (result)
 		return result;
 	*fd = kernel->device_fd;
@@ -195,39 +195,18 @@ static bool kernel_mapping_intact(struct vfio_transport *transport, uint32_t ind
 	return !kernel_of(transport)->lost;
 }
 
-void vfio_kernel_tell_kvm(struct vfio_kernel *kernel, int fd, bool add)
+/*
+ * The kernel waits for the last file of the device (and of its mappings, which are gone by now). A
+ * vCPU may be about to read or write one of the descriptors: their numbers stay taken, by the
+ * eventfd of the request, which refuses everything that is done to a device.
+ */
+static void kernel_release(struct vfio_transport *transport)
 {
-	struct kvm_create_device create = {.type = KVM_DEV_TYPE_VFIO};
-	int32_t file = fd;
-	struct kvm_device_attr attribute = {
-		.group = KVM_VFIO_FILE,
-		.attr = add ? KVM_VFIO_FILE_ADD : KVM_VFIO_FILE_DEL,
-		.addr = (uint64_t)(uintptr_t)&file,
-	};
-	int result = 0;
+	struct vfio_kernel *kernel = kernel_of(transport);
 
-	if (!kernel->vm)
-		return;
-	if (kernel->vm->vfio_fd <= 0 && add) {
-		result = kvm_vm_ioctl(kernel->vm, KVM_CREATE_DEVICE, &create);
-		if (result >= 0)
-			kernel->vm->vfio_fd = (int)create.fd;
-	}
-	if (kernel->vm->vfio_fd > 0)
-		result = kernel->vm->ops->ioctl(kernel->vm->ops_opaque, kernel->vm->vfio_fd,
-						KVM_SET_DEVICE_ATTR, &attribute);
-	/* Without it everything works, but KVM does not know that DMA may be non-coherent. */
-	if (result < 0)
-		log_warning(kernel->options.logger, kernel->name, "KVM's VFIO device: %s",
-			    strerror(-result));
-	kernel->kvm_told = add && result >= 0;
-}
-
-static void kernel_close_fd(struct vfio_kernel *kernel, int *fd)
-{
-	if (*fd >= 0)
-		kernel->system->close(kernel->system_opaque, *fd);
-	*fd = -1;
+	kernel->lost = true;
+	iommu_spaces_remove_function(kernel->spaces, &kernel->function);
+	vfio_kernel_give_back(kernel, kernel->request.fd);
 }
 
 static void kernel_close(struct vfio_transport *transport)
@@ -235,38 +214,29 @@ static void kernel_close(struct vfio_transport *transport)
 	struct vfio_kernel *kernel = kernel_of(transport);
 
 	vfio_kernel_unwatch(kernel);
-	if (kernel->kvm_told)
-		vfio_kernel_tell_kvm(kernel,
-				     kernel->group_fd >= 0 ? kernel->group_fd : kernel->device_fd,
-				     false);
-	/* The device before its group, the group before its container. */
-	kernel_close_fd(kernel, &kernel->device_fd);
-	kernel_close_fd(kernel, &kernel->group_fd);
-	kernel_close_fd(kernel, &kernel->container_fd);
-	kernel_close_fd(kernel, &kernel->iommufd_fd);
+	iommu_spaces_remove_function(kernel->spaces, &kernel->function);
+	vfio_kernel_close_files(kernel);
+	if (kernel->own_spaces)
+		iommu_spaces_destroy(kernel->spaces);
 	free(kernel->name);
 	free(kernel);
 }
 
-/* The two ways differ in how they are opened and where they map DMA, which struct vfio_kernel
- * knows. */
-#define KERNEL_TRANSPORT_OPS(way, revokes)                                                         \
-	{                                                                                          \
-		.name = (way), .pins_ram = true, .gates_memory = true,                             \
-		.reset_revokes_windows = (revokes), .get_device_info = kernel_device_info,         \
-		.get_region_info = kernel_region_info, .get_irq_info = kernel_irq_info,            \
-		.region_read = kernel_read, .region_read_dwords = kernel_read_dwords,              \
-		.region_write = kernel_write, .map = kernel_map,                                   \
-		.mapping_intact = kernel_mapping_intact, .set_irqs = vfio_kernel_set_irqs,         \
-		.reset = vfio_kernel_reset, .dma_map = vfio_kernel_dma_map,                        \
-		.dma_unmap = vfio_kernel_dma_unmap, .dma_limit = vfio_kernel_dma_limit,            \
-		.release = vfio_kernel_release, .close = kernel_close,                             \
-	}
-
-static const struct vfio_transport_ops kernel_group_ops = KERNEL_TRANSPORT_OPS("vfio-group", false);
-/* Its windows are dma-bufs, which the kernel takes out of the map at a reset and does not put back.
- */
-static const struct vfio_transport_ops kernel_cdev_ops = KERNEL_TRANSPORT_OPS("vfio-cdev", true);
+static const struct vfio_transport_ops kernel_ops = {
+	.gates_memory = true,
+	.get_device_info = kernel_device_info,
+	.get_region_info = kernel_region_info,
+	.get_irq_info = kernel_irq_info,
+	.region_read = kernel_read,
+	.region_read_dwords = kernel_read_dwords,
+	.region_write = kernel_write,
+	.map = kernel_map,
+	.mapping_intact = kernel_mapping_intact,
+	.set_irqs = vfio_kernel_set_irqs,
+	.reset = vfio_kernel_reset,
+	.release = kernel_release,
+	.close = kernel_close,
+};
 
 /* Both /dev/iommu and the device's own file: the newer way. */
 static bool kernel_prefers_cdev(const struct vfio_kernel *kernel,
@@ -274,73 +244,106 @@ static bool kernel_prefers_cdev(const struct vfio_kernel *kernel,
 {
 	char name[16];
 
-	return place->cdev[0] && kernel->system->find_entry(kernel->system_opaque, "/dev", "iommu",
-							    name, sizeof(name)) == 0;
+	return place->cdev[0] && kernel->system.ops->find_entry(kernel->system.opaque, "/dev",
+								"iommu", name, sizeof(name)) == 0;
+}
+
+static void close_options(const struct vfio_kernel_options *options,
+			  const struct vfio_system *system)
+{
+	int fds[] = {options->device_fd, options->group_fd, options->container_fd,
+		     options->iommufd_fd};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		vfio_system_close(system, &fds[i]);
+}
+
+/* Which device, and *@cdev: by which way. */
+static int kernel_find(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
+		       struct vfio_kernel_place *place, bool *cdev)
+{
+	bool by_fd = options->device_fd >= 0 || options->group_fd >= 0;
+	int result;
+
+	*cdev = options->iommufd_fd >= 0 || (options->device_fd >= 0 && options->group_fd < 0);
+	/* A group alone does not say which of its devices. */
+	if ((options->iommufd_fd >= 0 && options->group_fd >= 0) ||
+	    (options->device_fd < 0 && !options->host)) {
+		log_error(kernel->options.logger, kernel->name,
+			  "needs a host device, a device fd (with an iommufd), or a group fd with "
+			  "the host device's name");
+		return -EINVAL;
+	}
+	/* sysfs is not asked when all is open. */
+	if (options->device_fd >= 0)
+		return 0;
+	result = vfio_kernel_locate(kernel, options->host, place);
+	if (!result)
+		*cdev = options->iommufd_fd >= 0 || (!by_fd && kernel_prefers_cdev(kernel, place));
+	return result;
 }
 
 static int kernel_connect(struct vfio_kernel *kernel, const struct vfio_kernel_options *options)
 {
-	bool by_fd = kernel->device_fd >= 0 || kernel->group_fd >= 0;
 	struct vfio_kernel_place place = {.bdf = ""};
-	bool cdev = kernel->iommufd_fd >= 0 || (kernel->device_fd >= 0 && kernel->group_fd < 0);
-	int result;
+	bool cdev;
+	int result = kernel_find(kernel, options, &place, &cdev);
 
-	if ((kernel->iommufd_fd >= 0 && kernel->group_fd >= 0) || (!by_fd && !options->host)) {
-		log_error(kernel->options.logger, kernel->name,
-			  "needs a host device, a device fd (with an iommufd), or a group fd");
-		return -EINVAL;
+	if (result) {
+		close_options(options, &kernel->system);
+		return result;
 	}
-	/* A group alone does not say which of its devices; sysfs is not asked when all is open. */
-	if (kernel->device_fd < 0) {
-		if (!options->host)
-			return -EINVAL;
-		result = vfio_kernel_locate(kernel, options->host, &place);
-		if (result)
-			return result;
-		memcpy(kernel->group, place.group, sizeof(kernel->group));
-		cdev = kernel->iommufd_fd >= 0 || (!by_fd && kernel_prefers_cdev(kernel, &place));
-	}
-	kernel->transport.ops = cdev ? &kernel_cdev_ops : &kernel_group_ops;
-	return cdev ? vfio_kernel_open_cdev(kernel, &place)
-		    : vfio_kernel_open_group(kernel, &place, options->allow_no_iommu);
+	kernel->transport.name = cdev ? "vfio-cdev" : "vfio-group";
+	result = cdev ? vfio_kernel_open_cdev(kernel, options, &place)
+		      : vfio_kernel_open_group(kernel, options, &place);
+	if (result)
+		return result;
+	kernel->function.busy = &kernel->transport.busy;
+	kernel->function.address =
+		place.bdf[0] ? pci_address_number(&place.address) : IOMMU_NO_ADDRESS;
+	iommu_spaces_add_function(kernel->spaces, &kernel->function);
+	log_debug(kernel->options.logger, kernel->name, "opened as %s; its address space is %s%s",
+		  kernel->transport.name, kernel->transport.space->ops->name,
+		  address_space_is_shared(kernel->transport.space) ? ", shared" : "");
+	return 0;
 }
 
-static void kernel_close_options(const struct vfio_kernel_options *options,
-				 const struct vfio_system_ops *system)
+static struct vfio_kernel *kernel_new(const struct vfio_kernel_options *options,
+				      const struct vfio_system *system)
 {
-	const int fds[] = {options->device_fd, options->group_fd, options->container_fd,
-			   options->iommufd_fd};
+	struct vfio_kernel *kernel = calloc(1, sizeof(*kernel));
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			system->close(options->system_opaque, fds[i]);
+	if (!kernel)
+		return NULL;
+	kernel->name = strdup(options->transport.name);
+	kernel->own_spaces = !options->spaces;
+	kernel->spaces = options->spaces;
+	if (!kernel->name || (kernel->own_spaces && iommu_spaces_create(&kernel->spaces))) {
+		free(kernel->name);
+		free(kernel);
+		return NULL;
+	}
+	kernel->transport.ops = &kernel_ops;
+	kernel->options = options->transport;
+	kernel->system = *system;
+	kernel->vm = options->vm;
+	kernel->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
+	kernel->device_fd = -1;
+	kernel->error.fd = kernel->request.fd = -1;
+	return kernel;
 }
 
 int vfio_kernel_open(const struct vfio_kernel_options *options, struct vfio_transport **transport)
 {
-	const struct vfio_system_ops *system =
-		options->system ? options->system : &vfio_real_system;
-	struct vfio_kernel *kernel = calloc(1, sizeof(*kernel));
+	const struct vfio_system system = {options->system ? options->system : &vfio_real_system,
+					   options->system_opaque};
+	struct vfio_kernel *kernel = kernel_new(options, &system);
 	int result;
 
-	if (kernel)
-		kernel->name = strdup(options->transport.name);
-	if (!kernel || !kernel->name) {
-		free(kernel);
-		kernel_close_options(options, system);
+	if (!kernel) {
+		close_options(options, &system);
 		return -ENOMEM;
 	}
-	kernel->transport.ops = &kernel_group_ops;
-	kernel->options = options->transport;
-	kernel->system = system;
-	kernel->system_opaque = options->system_opaque;
-	kernel->vm = options->vm;
-	kernel->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
-	kernel->device_fd = options->device_fd;
-	kernel->group_fd = options->group_fd;
-	kernel->container_fd = options->container_fd;
-	kernel->iommufd_fd = options->iommufd_fd;
-	kernel->error.fd = kernel->request.fd = -1;
 	result = kernel_connect(kernel, options);
 	if (result) {
 		kernel_close(&kernel->transport);

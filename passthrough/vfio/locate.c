@@ -5,33 +5,12 @@
 
 #include "passthrough/vfio/internal.h"
 
-/* "0000:17:00.0", "17:00.0" or a sysfs path that ends in one. */
-static int locate_bdf(const char *host, char *bdf, size_t size)
-{
-	const char *last = strrchr(host, '/');
-	unsigned int domain = 0, bus, slot, function;
-	int used = 0;
-
-	last = last ? last + 1 : host;
-	if (sscanf(last, "%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &used) != 4 ||
-	    last[used]) {
-		domain = 0;
-		used = 0;
-		if (sscanf(last, "%2x:%2x.%1u%n", &bus, &slot, &function, &used) != 3 || last[used])
-			return -EINVAL;
-	}
-	if (slot > 31 || function > 7)
-		return -EINVAL;
-	snprintf(bdf, size, "%04x:%02x:%02x.%u", domain, bus, slot, function);
-	return 0;
-}
-
 /* The last part of the target of @path, or "". */
 static int locate_link(struct vfio_kernel *kernel, const char *path, char *name, size_t size)
 {
 	char target[VFIO_KERNEL_PATH];
-	ssize_t length =
-		kernel->system->readlink(kernel->system_opaque, path, target, sizeof(target));
+	const struct vfio_system *system = &kernel->system;
+	ssize_t length = system->ops->readlink(system->opaque, path, target, sizeof(target));
 	const char *last;
 
 	name[0] = '\0';
@@ -48,19 +27,22 @@ static int locate_link(struct vfio_kernel *kernel, const char *path, char *name,
 int vfio_kernel_locate(struct vfio_kernel *kernel, const char *host,
 		       struct vfio_kernel_place *place)
 {
+	const struct vfio_system *system = &kernel->system;
 	char path[VFIO_KERNEL_PATH];
 
 	memset(place, 0, sizeof(*place));
-	if (locate_bdf(host, place->bdf, sizeof(place->bdf))) {
+	if (pci_address_parse(host, &place->address)) {
 		log_error(kernel->options.logger, kernel->name,
 			  "%s is no PCI address; write it as 0000:17:00.0 or give a path in "
 			  "/sys/bus/pci/devices",
 			  host);
 		return -EINVAL;
 	}
+	pci_address_format(&place->address, place->bdf);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/subsystem", place->bdf);
 	if (locate_link(kernel, path, place->driver, sizeof(place->driver))) {
-		log_error(kernel->options.logger, kernel->name, "there is no PCI device %s",
+		log_error(kernel->options.logger, kernel->name,
+			  "there is no PCI device %s; cxvm host list --all shows what there is",
 			  place->bdf);
 		return -ENOENT;
 	}
@@ -75,8 +57,7 @@ int vfio_kernel_locate(struct vfio_kernel *kernel, const char *host,
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", place->bdf);
 	locate_link(kernel, path, place->group, sizeof(place->group));
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", place->bdf);
-	if (kernel->system->find_entry(kernel->system_opaque, path, "vfio", place->cdev,
-				       sizeof(place->cdev)))
+	if (system->ops->find_entry(system->opaque, path, "vfio", place->cdev, sizeof(place->cdev)))
 		place->cdev[0] = '\0';
 	return 0;
 }

@@ -17,8 +17,7 @@ struct log {
 	unsigned int count;
 };
 
-static void on_message(void *opaque, enum log_level level, const char *object,
-			 const char *message)
+static void on_message(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct log *log = opaque;
 	size_t used = strlen(log->text);

@@ -16,8 +16,7 @@ struct fixture {
 	struct logger logger;
 };
 
-static void on_message(void *opaque, enum log_level level, const char *object,
-			 const char *message)
+static void on_message(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct fixture *f = opaque;
 	size_t used = strlen(f->text);

@@ -32,8 +32,7 @@ struct fixture {
 	uint64_t tx_gpa;
 };
 
-static void on_message(void *opaque, enum log_level level, const char *object,
-			 const char *message)
+static void on_message(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct fixture *f = opaque;
 	size_t used = strlen(f->text);

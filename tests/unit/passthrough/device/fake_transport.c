@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -254,21 +255,26 @@ static int fake_reset(struct vfio_transport *transport)
 	return fake_called(fake, FAKE_RESET);
 }
 
-static int fake_dma_map(struct vfio_transport *transport, const struct vfio_transport_dma *dma)
+static struct fake_transport *fake_of_space(struct address_space *space)
 {
-	struct fake_transport *fake = fake_of(transport);
+	return (struct fake_transport *)((char *)space - offsetof(struct fake_transport, space));
+}
+
+static int fake_dma_map(struct address_space *space, const struct address_space_range *range)
+{
+	struct fake_transport *fake = fake_of_space(space);
 	int result = fake_called(fake, FAKE_DMA_MAP);
 
 	if (result)
 		return result;
 	fake->dma[fake->dma_count++] =
-		(struct fake_dma){dma->address, dma->size, dma->device_memory};
+		(struct fake_dma){range->address, range->size, range->device_memory};
 	return 0;
 }
 
-static int fake_dma_unmap(struct vfio_transport *transport, uint64_t address, uint64_t size)
+static int fake_dma_unmap(struct address_space *space, uint64_t address, uint64_t size)
 {
-	struct fake_transport *fake = fake_of(transport);
+	struct fake_transport *fake = fake_of_space(space);
 
 	fake_called(fake, FAKE_DMA_UNMAP);
 	for (uint32_t i = 0; i < fake->dma_count; i++) {
@@ -287,7 +293,6 @@ static void fake_close(struct vfio_transport *transport)
 }
 
 static const struct vfio_transport_ops fake_ops = {
-	.name = "fake",
 	.get_device_info = fake_device_info,
 	.get_region_info = fake_region_info,
 	.get_irq_info = fake_irq_info,
@@ -298,15 +303,22 @@ static const struct vfio_transport_ops fake_ops = {
 	.mapping_intact = fake_intact,
 	.set_irqs = fake_irqs,
 	.reset = fake_reset,
-	.dma_map = fake_dma_map,
-	.dma_unmap = fake_dma_unmap,
 	.close = fake_close,
+};
+
+static const struct address_space_ops fake_space_ops = {
+	.name = "fake",
+	.map = fake_dma_map,
+	.unmap = fake_dma_unmap,
 };
 
 void fake_init(struct fake_transport *fake)
 {
 	memset(fake, 0, sizeof(*fake));
 	fake->transport.ops = &fake_ops;
+	fake->transport.name = "fake";
+	fake->transport.space = &fake->space;
+	address_space_init(&fake->space, &fake_space_ops, NULL);
 	fake->contract = 2;
 	fake->block_offset = 0x100000;
 	fake->dpa_size = 0x10000000;

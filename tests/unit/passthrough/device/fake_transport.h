@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
 #define TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
 
+#include "passthrough/iommu/address_space.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/transport/transport.h"
 
@@ -30,6 +31,7 @@ struct fake_dma {
 
 struct fake_transport {
 	struct vfio_transport transport; /* first */
+	struct address_space space;
 	/* Set before use */
 	int contract;          /* 2, 3; 0: by regions; -1: plain PCI */
 	uint64_t block_offset; /* of the component block in BAR 0 */

@@ -579,7 +579,7 @@ Test(passthrough, cxl_reset_through_the_dvsec)
  * ones. */
 Test(passthrough, cxl_reset_renews_windows_that_it_revokes)
 {
-	struct vfio_transport_ops revoking;
+	struct address_space_ops revoking;
 
 	fake_init(&fake);
 	up();
@@ -590,9 +590,9 @@ Test(passthrough, cxl_reset_renews_windows_that_it_revokes)
 	machine_down();
 
 	fake_init(&fake);
-	revoking = *fake.transport.ops;
+	revoking = *fake.space.ops;
 	revoking.reset_revokes_windows = true;
-	fake.transport.ops = &revoking;
+	fake.space.ops = &revoking;
 	up();
 	place_bars();
 	fake.calls[FAKE_DMA_MAP] = fake.calls[FAKE_DMA_UNMAP] = 0;

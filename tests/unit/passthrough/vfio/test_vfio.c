@@ -126,6 +126,12 @@ static int fake_iova_ranges(uint8_t *ranges)
 	return 0;
 }
 
+static int fake_same_file(void *opaque, int fd, int other)
+{
+	(void)opaque;
+	return fd == other;
+}
+
 static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argument)
 {
 	uint8_t *bytes = argument;
@@ -202,6 +208,9 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 	case IOMMUFD_IOAS_MAP:
 		note("ioas map %u %lx;", image_get_long(bytes, 8),
 		     (unsigned long)image_get_quad(bytes, 32));
+		return 0;
+	case IOMMUFD_DESTROY:
+		note("destroy %u;", image_get_long(bytes, 4));
 		return 0;
 	case IOMMUFD_IOAS_UNMAP:
 		note("ioas unmap %lx;", (unsigned long)image_get_quad(bytes, 8));
@@ -290,6 +299,7 @@ static const struct vfio_system_ops fake_system = {
 	.open = fake_open,
 	.close = fake_close,
 	.replace = fake_replace,
+	.same_file = fake_same_file,
 	.ioctl = fake_ioctl,
 	.pread = fake_pread,
 	.pwrite = fake_pwrite,
@@ -367,16 +377,16 @@ Test(vfio_kernel, what_the_iommu_translates)
 
 		fake.has_cdev = way;
 		cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
-		cr_expect_str_eq(transport->ops->name, way ? "vfio-cdev" : "vfio-group");
-		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "it does not say");
+		cr_expect_str_eq(transport->name, way ? "vfio-cdev" : "vfio-group");
+		cr_expect_eq(address_space_limit(transport->space), 0u, "it does not say");
 		fake.iova_last = (1ull << 39) - 1;
 		fake.iova_count = 2;
-		cr_expect_eq(transport->ops->dma_limit(transport), 1ull << 39);
+		cr_expect_eq(address_space_limit(transport->space), 1ull << 39);
 		fake.iova_count = 1000;
-		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "more than there are");
+		cr_expect_eq(address_space_limit(transport->space), 0u, "more than there are");
 		fake.iova_count = 2;
 		fake.iova_last = UINT64_MAX;
-		cr_expect_eq(transport->ops->dma_limit(transport), 0u, "no limit");
+		cr_expect_eq(address_space_limit(transport->space), 0u, "no limit");
 		transport->ops->close(transport);
 		cr_expect_eq(fake.open_fds, 0);
 	}
@@ -385,12 +395,12 @@ Test(vfio_kernel, what_the_iommu_translates)
 Test(vfio_kernel, group)
 {
 	struct vfio_kernel_options options = make();
-	struct vfio_transport_dma ram = {.address = 0, .size = 0x200000, .host = &ram, .fd = -1};
-	struct vfio_transport_dma dpa = {.address = 0x100000000,
-					 .size = 0x10000000,
-					 .host = &ram,
-					 .fd = 5,
-					 .device_memory = true};
+	struct address_space_range ram = {.address = 0, .size = 0x200000, .host = &ram, .fd = -1};
+	struct address_space_range dpa = {.address = 0x100000000,
+					  .size = 0x10000000,
+					  .host = &ram,
+					  .fd = 5,
+					  .device_memory = true};
 	int fds[4] = {10, 11, 12, 13};
 	uint32_t value;
 	uint8_t large[64];
@@ -400,7 +410,7 @@ Test(vfio_kernel, group)
 
 	fake.interrupted = 1;
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
-	cr_expect_str_eq(transport->ops->name, "vfio-group");
+	cr_expect_str_eq(transport->name, "vfio-group");
 	cr_expect_str_eq(fake.journal, "open /dev/vfio/7;open /dev/vfio/vfio;container;iommu 3;"
 				       "device 0000:17:00.0;");
 	look_at_device();
@@ -416,10 +426,10 @@ Test(vfio_kernel, group)
 	EXPECT_JOURNAL("mmap 2000@20000001000;");
 	cr_expect_eq(transport->ops->map(transport, 2, 0x1000, 0x4000, &host, &fd, &fd_offset),
 		     -EINVAL);
-	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
-	cr_expect_eq(transport->ops->dma_map(transport, &dpa), 0);
+	cr_expect_eq(address_space_map(transport->space, &ram), 0);
+	cr_expect_eq(address_space_map(transport->space, &dpa), 0);
 	EXPECT_JOURNAL("map 0+200000;map 100000000+10000000;");
-	cr_expect_eq(transport->ops->dma_unmap(transport, 0x100000000, 0x10000000), 0);
+	cr_expect_eq(address_space_unmap(transport->space, 0x100000000, 0x10000000), 0);
 	EXPECT_JOURNAL("unmap 100000000+10000000;");
 	cr_expect_eq(transport->ops->set_irqs(
 			     transport, 2, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -438,26 +448,26 @@ Test(vfio_kernel, group)
 Test(vfio_kernel, character_device)
 {
 	struct vfio_kernel_options options = make();
-	struct vfio_transport_dma ram = {
+	struct address_space_range ram = {
 		.address = 0x1000, .size = 0x200000, .host = &ram, .fd = -1};
-	struct vfio_transport_dma dpa = {.address = 0x100000000,
-					 .size = 0x10000000,
-					 .fd_offset = (10ull << 40) + 0x2000,
-					 .device_memory = true};
+	struct address_space_range dpa = {.address = 0x100000000,
+					  .size = 0x10000000,
+					  .fd_offset = (10ull << 40) + 0x2000,
+					  .device_memory = true};
 
 	fake.has_cdev = true;
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
-	cr_expect_str_eq(transport->ops->name, "vfio-cdev");
+	cr_expect_str_eq(transport->name, "vfio-cdev");
 	cr_expect_str_eq(fake.journal,
 			 "open /dev/vfio/devices/vfio3;open /dev/iommu;bind 101;attach 33;");
-	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
+	cr_expect_eq(address_space_map(transport->space, &ram), 0);
 	EXPECT_JOURNAL("ioas map 33 1000;");
 	/* Debian's kernels do not offer dma-bufs of regions: a warning for the caller, no more. */
-	cr_expect_eq(transport->ops->dma_map(transport, &dpa), -ENOTTY);
+	cr_expect_eq(address_space_map(transport->space, &dpa), -ENOTTY);
 	fake.dma_buf = true;
-	cr_expect_eq(transport->ops->dma_map(transport, &dpa), 0);
+	cr_expect_eq(address_space_map(transport->space, &dpa), 0);
 	EXPECT_JOURNAL("dma-buf region 10 offset 2000;ioas file 100000000;close 102;");
-	cr_expect_eq(transport->ops->dma_unmap(transport, 0x1000, 0x200000), 0);
+	cr_expect_eq(address_space_unmap(transport->space, 0x1000, 0x200000), 0);
 	EXPECT_JOURNAL("ioas unmap 1000;");
 	transport->ops->close(transport);
 	cr_expect_eq(fake.open_fds, 0);
@@ -566,14 +576,14 @@ Test(vfio_kernel, refusals_say_what_to_do)
 Test(vfio_kernel, no_iommu_when_asked_for)
 {
 	struct vfio_kernel_options options = make();
-	struct vfio_transport_dma ram = {.size = 0x1000};
+	struct address_space_range ram = {.size = 0x1000};
 
 	fake.no_iommu = true;
 	options.allow_no_iommu = true;
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
 	EXPECT_JOURNAL("iommu 8;");
 	fake.journal[0] = '\0';
-	cr_expect_eq(transport->ops->dma_map(transport, &ram), 0);
+	cr_expect_eq(address_space_map(transport->space, &ram), 0);
 	cr_expect_str_eq(fake.journal, "", "there is no map");
 	transport->ops->close(transport);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "passthrough/iommu/system.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-
-#include "passthrough/vfio/vfio.h"
 
 static int system_open(void *opaque, const char *path, int flags)
 {
@@ -28,6 +30,14 @@ static int system_replace(void *opaque, int fd, int with)
 {
 	(void)opaque;
 	return dup3(with, fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int system_same_file(void *opaque, int fd, int other)
+{
+	pid_t self = getpid();
+
+	(void)opaque;
+	return syscall(SYS_kcmp, self, self, KCMP_FILE, fd, other) == 0;
 }
 
 static int system_ioctl(void *opaque, int fd, unsigned long request, void *argument)
@@ -103,6 +113,7 @@ const struct vfio_system_ops vfio_real_system = {
 	.open = system_open,
 	.close = system_close,
 	.replace = system_replace,
+	.same_file = system_same_file,
 	.ioctl = system_ioctl,
 	.pread = system_pread,
 	.pwrite = system_pwrite,
@@ -110,3 +121,32 @@ const struct vfio_system_ops vfio_real_system = {
 	.readlink = system_readlink,
 	.find_entry = system_find_entry,
 };
+
+int vfio_system_ioctl(const struct vfio_system *system, int fd, unsigned long request,
+		      void *argument)
+{
+	int result;
+
+	do
+		result = system->ops->ioctl(system->opaque, fd, request, argument);
+	while (result == -EINTR);
+	return result;
+}
+
+int vfio_system_open(const struct vfio_system *system, const char *path, int flags)
+{
+	return system->ops->open(system->opaque, path, flags);
+}
+
+void vfio_system_close(const struct vfio_system *system, int *fd)
+{
+	if (*fd >= 0)
+		system->ops->close(system->opaque, *fd);
+	*fd = -1;
+}
+
+void vfio_system_replace(const struct vfio_system *system, int fd, int with)
+{
+	if (fd >= 0)
+		system->ops->replace(system->opaque, fd, with);
+}
