@@ -116,6 +116,7 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 	const struct passthrough_environment environment = {
 		.logger = machine->logger,
 		.vm = &machine->platform.vm,
+		.spaces = machine->parts.spaces,
 		.memory = machine->platform.memory,
 		.irq = machine->platform.irq,
 		.mmio = &machine->platform.mmio,
@@ -154,7 +155,9 @@ int machine_connect_devices(struct machine *machine)
 	machine->parts.functions = calloc(config->device_count, sizeof(*machine->parts.functions));
 	if (!machine->parts.functions)
 		return -ENOMEM;
-	result = watch_attention(machine);
+	result = iommu_spaces_create(&machine->parts.spaces);
+	if (!result)
+		result = watch_attention(machine);
 	if (result)
 		return result;
 	for (size_t i = 0; i < config->device_count; i++) {
@@ -315,6 +318,8 @@ void machine_remove_devices(struct machine *machine)
 		pci_root_port_destroy(&function->plain_port);
 		cxl_host_bridge_destroy(&function->host_bridge);
 	}
+	iommu_spaces_destroy(machine->parts.spaces);
+	machine->parts.spaces = NULL;
 	if (machine->parts.attention_fd >= 0)
 		close(machine->parts.attention_fd);
 	machine->parts.attention_fd = -1;
