@@ -8,7 +8,7 @@ tools=/payload/tests/bin
 bench=$(command -v bench-accel || echo $tools/bench-accel)
 counter=$(command -v syscall-counter || echo $tools/syscall-counter)
 guest=$(dirname "$bench")/guest-accel_count
-[[ -e $guest ]] || guest=$(dirname "$bench")/../integration/guest-accel_count
+[[ -e $guest ]] || guest=$(dirname "$bench")/../kvm/guest-accel_count
 if [[ ! -x $bench || ! -x $counter || ! -e $guest ]]; then
     lab_skip bench-accel-counts "bench-accel, syscall-counter or the guest was not built"
     exit 0

@@ -8,7 +8,7 @@
 
 int bench_find_guest(const char *name, char *path, size_t size)
 {
-	static const char *const places[] = {"", "../integration/"};
+	static const char *const places[] = {"", "../kvm/"};
 	char program[2048];
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 

@@ -99,7 +99,7 @@ Test(legacy, serial_input_from_a_socket, LIMIT)
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/tmp/cxvm-integration-%d.sock", getpid());
+	snprintf(path, sizeof(path), "/tmp/cxvm-kvm-%d.sock", getpid());
 	strcpy(address.sun_path, path);
 	guest.serial_socket = path;
 	guest_start(&guest);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -94,29 +95,54 @@ static void run_child(const struct plain_test *test)
 	exit(failed ? STATUS_FAILED : 0);
 }
 
-/* Arguments: "suite/name" prefixes, none for all; options of Criterion's are ignored. */
+/* As Criterion: "--filter suite/test", "*" for any; none: all. */
 static bool wanted(const struct plain_test *test, int count, char **arguments)
 {
 	char full[256];
-	bool any = false;
 
 	snprintf(full, sizeof(full), "%s/%s", test->suite, test->name);
-	for (int i = 1; i < count; i++) {
-		if (strcmp(arguments[i], "--jobs") == 0) {
-			i++;
+	for (int i = 1; i + 1 < count; i++)
+		if (strcmp(arguments[i], "--filter") == 0)
+			return fnmatch(arguments[i + 1], full, 0) == 0;
+	return true;
+}
+
+static unsigned int print_suite(const char *suite, bool print)
+{
+	unsigned int number = 0;
+
+	for (const struct plain_test *test = tests; test; test = test->next) {
+		if (strcmp(test->suite, suite) != 0 || test->options.disabled)
 			continue;
-		}
-		any = true;
-		if (strncmp(full, arguments[i], strlen(arguments[i])) == 0)
-			return true;
+		number++;
+		if (print)
+			printf("- %s\n", test->name);
 	}
-	return !any;
+	return number;
+}
+
+/* As Criterion lists them, a suite where its first test is. */
+static int list_tests(void)
+{
+	for (const struct plain_test *test = tests; test; test = test->next) {
+		const struct plain_test *first = tests;
+
+		while (strcmp(first->suite, test->suite) != 0)
+			first = first->next;
+		if (first != test)
+			continue;
+		printf("%s: %u tests\n", test->suite, print_suite(test->suite, false));
+		print_suite(test->suite, true);
+	}
+	return 0;
 }
 
 int main(int count, char **arguments)
 {
 	unsigned int tested = 0, passed = 0, skipped = 0;
 
+	if (count == 2 && strcmp(arguments[1], "--list") == 0)
+		return list_tests();
 	for (const struct plain_test *test = tests; test; test = test->next) {
 		int status;
 		pid_t child;
