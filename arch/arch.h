@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/bus.h"
+#include "core/irq.h"
 #include "core/kvm.h"
 #include "core/log.h"
 
@@ -114,7 +116,65 @@ void arch_cpus_destroy(struct arch_cpus *cpus);
 /* Bits of a guest physical address. */
 uint32_t arch_cpus_phys_bits(const struct arch_cpus *cpus);
 
+/*
+ * Interrupt controllers.
+ */
+
+/* The lines of the controller, for irq_router_create(). Any thread. */
+const struct irq_lines *arch_irq_lines(void);
+
+/* The in-kernel interrupt controllers of one machine. */
+struct arch_irqchip;
+
+/* arch_irqchip_create() - before the first vCPU exists. @vm must outlive it. */
+int arch_irqchip_create(struct arch_irqchip **irqchip, const struct kvm_vm *vm, uint32_t vcpus,
+			const struct logger *logger);
+
+/* arch_irqchip_finish() - what can only be done when all vCPUs exist. */
+int arch_irqchip_finish(struct arch_irqchip *irqchip);
+
+/* When the vCPUs have stopped. NULL is allowed. */
+void arch_irqchip_destroy(struct arch_irqchip *irqchip);
+
 /* arch_cpus_set_up() - give vCPU @index, whose descriptor is @vcpu_fd, its model. */
 int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd);
+
+/*
+ * Exits. vmm/machine/vcpu.c runs the vCPUs and serves what is the same everywhere: accesses to
+ * memory-mapped registers, kicks, memory that the host cannot provide.
+ */
+
+struct arch_vcpu {
+	const struct kvm_vm *vm;
+	int fd;
+	struct kvm_run *run;
+	uint32_t index;
+	struct bus *ports; /* the port space; NULL: the machine has none */
+};
+
+enum arch_exit {
+	ARCH_EXIT_SERVED,  /* the vCPU may go on */
+	ARCH_EXIT_PORTS,   /* so too: it was an access to ports */
+	ARCH_EXIT_CRASHED, /* the guest has run into the ground (triple fault) */
+	ARCH_EXIT_ERROR,   /* KVM gave up */
+};
+
+struct arch_exit_report {
+	uint32_t unclaimed; /* ARCH_EXIT_PORTS: accesses that no device answered */
+	char detail[200];   /* ARCH_EXIT_CRASHED, ARCH_EXIT_ERROR: one line */
+};
+
+/* arch_serve_exit() - answer the exit in @vcpu->run. In the vCPU's thread; logs nothing. */
+enum arch_exit arch_serve_exit(const struct arch_vcpu *vcpu, struct arch_exit_report *report);
+
+/* Where the vCPU is in the guest's code, 0 when KVM does not say. In the vCPU's thread. */
+uint64_t arch_instruction_pointer(const struct arch_vcpu *vcpu);
+
+/* The name of that register. */
+extern const char arch_instruction_pointer_name[];
+
+/* arch_vcpu_paused() - the vCPU has left the guest for a pause: its watchdogs must not take that
+ * for a lock-up. Any thread. */
+void arch_vcpu_paused(const struct arch_vcpu *vcpu);
 
 #endif

@@ -12,8 +12,7 @@
 struct irq_msi {
 	bool allocated;
 	bool routed;
-	uint64_t address;
-	uint32_t data;
+	struct irq_message message;
 	uint32_t attached; /* irqfds on it now */
 };
 
@@ -24,9 +23,10 @@ struct irq_attachment {
 
 struct irq_router {
 	struct kvm_vm *vm;
+	const struct irq_lines *lines;
 	const struct logger *logger;
 	pthread_mutex_t lock;
-	struct irq_msi *msis; /* index 0 is GSI IRQ_IOAPIC_PINS */
+	struct irq_msi *msis; /* index 0 is the GSI after the lines */
 	uint32_t msi_count;   /* in use or once used */
 	uint32_t msi_capacity;
 	uint32_t msi_limit;
@@ -80,9 +80,9 @@ static struct irq_msi *router_msi(struct irq_router *router, uint32_t gsi)
 {
 	struct irq_msi *msi;
 
-	if (gsi < IRQ_IOAPIC_PINS || gsi - IRQ_IOAPIC_PINS >= router->msi_count)
+	if (gsi < router->lines->count || gsi - router->lines->count >= router->msi_count)
 		return NULL;
-	msi = &router->msis[gsi - IRQ_IOAPIC_PINS];
+	msi = &router->msis[gsi - router->lines->count];
 	return msi->allocated ? msi : NULL;
 }
 
@@ -126,7 +126,7 @@ int irq_alloc_gsi(struct irq_router *router, uint32_t *gsi)
 	if (index == router->msi_count)
 		router->msi_count++;
 	router->msis[index] = (struct irq_msi){.allocated = true};
-	*gsi = IRQ_IOAPIC_PINS + index;
+	*gsi = router->lines->count + index;
 unlock:
 	pthread_mutex_unlock(&router->lock);
 	return result;
@@ -149,7 +149,8 @@ void irq_free_gsi(struct irq_router *router, uint32_t gsi)
 /* Hand the whole table to KVM, in one call. Caller holds the lock. */
 static int router_commit(struct irq_router *router)
 {
-	uint32_t count = IRQ_IOAPIC_PINS;
+	const uint32_t lines = router->lines->count;
+	uint32_t count = lines;
 	struct kvm_irq_routing_entry *entry;
 	int result;
 
@@ -157,8 +158,8 @@ static int router_commit(struct irq_router *router)
 		router->stale = false;
 		return 0;
 	}
-	if (router->table_capacity < IRQ_IOAPIC_PINS + router->msi_count || !router->table) {
-		uint32_t capacity = IRQ_IOAPIC_PINS + router->msi_capacity;
+	if (router->table_capacity < lines + router->msi_count || !router->table) {
+		uint32_t capacity = lines + router->msi_capacity;
 		struct kvm_irq_routing *table =
 			realloc(router->table, sizeof(*table) + capacity * sizeof(*entry));
 
@@ -168,12 +169,12 @@ static int router_commit(struct irq_router *router)
 		router->table_capacity = capacity;
 	}
 	memset(router->table, 0,
-	       sizeof(*router->table) + (IRQ_IOAPIC_PINS + router->msi_count) * sizeof(*entry));
+	       sizeof(*router->table) + (lines + router->msi_count) * sizeof(*entry));
 	entry = router->table->entries;
-	for (uint32_t pin = 0; pin < IRQ_IOAPIC_PINS; pin++, entry++) {
+	for (uint32_t pin = 0; pin < lines; pin++, entry++) {
 		entry->gsi = pin;
 		entry->type = KVM_IRQ_ROUTING_IRQCHIP;
-		entry->u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+		entry->u.irqchip.irqchip = router->lines->irqchip;
 		entry->u.irqchip.pin = pin;
 	}
 	for (uint32_t i = 0; i < router->msi_count; i++) {
@@ -181,11 +182,15 @@ static int router_commit(struct irq_router *router)
 
 		if (!msi->allocated || !msi->routed)
 			continue;
-		entry->gsi = IRQ_IOAPIC_PINS + i;
+		entry->gsi = lines + i;
 		entry->type = KVM_IRQ_ROUTING_MSI;
-		entry->u.msi.address_lo = (uint32_t)msi->address;
-		entry->u.msi.address_hi = (uint32_t)(msi->address >> 32);
-		entry->u.msi.data = msi->data;
+		entry->u.msi.address_lo = (uint32_t)msi->message.address;
+		entry->u.msi.address_hi = (uint32_t)(msi->message.address >> 32);
+		entry->u.msi.data = msi->message.data;
+		if (router->lines->msi_needs_device) {
+			entry->flags = KVM_MSI_VALID_DEVID;
+			entry->u.msi.devid = msi->message.device;
+		}
 		entry++;
 		count++;
 	}
@@ -200,7 +205,8 @@ static int router_commit(struct irq_router *router)
 	return 0;
 }
 
-int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struct logger *logger)
+int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struct irq_lines *lines,
+		      const struct logger *logger)
 {
 	struct irq_router *created = calloc(1, sizeof(*created));
 	uint32_t limit = IRQ_GSI_MAX;
@@ -209,22 +215,20 @@ int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struc
 	if (!created)
 		return -ENOMEM;
 	created->vm = vm;
+	created->lines = lines;
 	created->logger = logger;
 	if (vm) {
 		int routes = kvm_vm_check_extension(vm, KVM_CAP_IRQ_ROUTING);
 
-		if (routes > (int)IRQ_IOAPIC_PINS && (uint32_t)routes < limit)
+		if (routes > (int)lines->count && (uint32_t)routes < limit)
 			limit = (uint32_t)routes;
 	}
-	created->msi_limit = limit - IRQ_IOAPIC_PINS;
+	created->msi_limit = limit - lines->count;
 	if (pthread_mutex_init(&created->lock, NULL) != 0) {
 		free(created);
 		return -ENOMEM;
 	}
-	/*
-	 * KVM_CREATE_IRQCHIP routes the first pins to the 8259s too. No guest of this machine
-	 * initialises those, and their first interrupt would arrive as CPU exception 0 to 15.
-	 */
+	/* In place of the routes that came with the controllers. */
 	result = router_commit(created);
 	if (result < 0) {
 		irq_router_destroy(created);
@@ -234,7 +238,13 @@ int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struc
 	return 0;
 }
 
-int irq_set_msi_route(struct irq_router *router, uint32_t gsi, uint64_t address, uint32_t data)
+static bool same_message(const struct irq_message *left, const struct irq_message *right)
+{
+	return left->address == right->address && left->data == right->data &&
+	       left->device == right->device;
+}
+
+int irq_set_msi_route(struct irq_router *router, uint32_t gsi, const struct irq_message *message)
 {
 	struct irq_msi *msi;
 	int result = 0;
@@ -243,12 +253,11 @@ int irq_set_msi_route(struct irq_router *router, uint32_t gsi, uint64_t address,
 	msi = router_msi(router, gsi);
 	if (!msi) {
 		result = -EINVAL;
-	} else if (!msi->routed || msi->address != address || msi->data != data) {
+	} else if (!msi->routed || !same_message(&msi->message, message)) {
 		struct irq_msi before = *msi;
 
 		msi->routed = true;
-		msi->address = address;
-		msi->data = data;
+		msi->message = *message;
 		router->stale = true;
 		if (msi->attached) {
 			result = router_commit(router);
@@ -301,7 +310,7 @@ int irq_attach(struct irq_router *router, uint32_t gsi, int fd, int resample_fd)
 
 	pthread_mutex_lock(&router->lock);
 	msi = router_msi(router, gsi);
-	if ((!msi && gsi >= IRQ_IOAPIC_PINS) || (msi && resample_fd >= 0)) {
+	if ((!msi && gsi >= router->lines->count) || (msi && resample_fd >= 0)) {
 		result = -EINVAL;
 		goto unlock;
 	}
@@ -355,23 +364,25 @@ unlock:
 int irq_set_line(struct irq_router *router, uint32_t gsi, bool level)
 {
 	struct kvm_irq_level request = {
-		.irq = gsi,
+		.irq = router->lines->line_base + gsi,
 		.level = level,
 	};
 
-	if (gsi >= IRQ_IOAPIC_PINS)
+	if (gsi >= router->lines->count)
 		return -EINVAL;
 	if (!router->vm)
 		return 0;
 	return kvm_vm_ioctl(router->vm, KVM_IRQ_LINE, &request);
 }
 
-int irq_signal_msi(struct irq_router *router, uint64_t address, uint32_t data)
+int irq_signal_msi(struct irq_router *router, const struct irq_message *message)
 {
 	struct kvm_msi request = {
-		.address_lo = (uint32_t)address,
-		.address_hi = (uint32_t)(address >> 32),
-		.data = data,
+		.address_lo = (uint32_t)message->address,
+		.address_hi = (uint32_t)(message->address >> 32),
+		.data = message->data,
+		.flags = router->lines->msi_needs_device ? KVM_MSI_VALID_DEVID : 0,
+		.devid = router->lines->msi_needs_device ? message->device : 0,
 	};
 	int result;
 

@@ -29,9 +29,10 @@
 #define X86_ECAM_BUSES   256u /* room for so many; a machine shows those that it has */
 #define X86_CXL_CHBS_END                                                                           \
 	UINT64_C(0xfec00000) /* host bridge component registers grow down from here */
-#define X86_IOAPIC    UINT64_C(0xfec00000)
-#define X86_LAPIC     UINT64_C(0xfee00000)
-#define X86_APIC_SIZE UINT64_C(0x1000) /* of either */
+#define X86_IOAPIC      UINT64_C(0xfec00000)
+#define X86_IOAPIC_PINS 24u
+#define X86_LAPIC       UINT64_C(0xfee00000)
+#define X86_APIC_SIZE   UINT64_C(0x1000) /* of either */
 #define X86_KVM_IDENTITY_MAP                                                                       \
 	UINT64_C(0xfeffc000) /* one page, then the three of the TSS (Intel without unrestricted    \
 				guest) */

@@ -55,6 +55,7 @@ bool pci_vector_pending(const struct pci_vector *vector)
 int pci_vector_prepare(struct pci_vector *vector, struct irq_router *irq, uint64_t address,
 		       uint32_t data)
 {
+	struct irq_message message;
 	int result;
 
 	if (!irq)
@@ -68,7 +69,8 @@ int pci_vector_prepare(struct pci_vector *vector, struct irq_router *irq, uint64
 	}
 	if (vector->routed && vector->address == address && vector->data == data)
 		return 0;
-	result = irq_set_msi_route(irq, vector->gsi, address, data);
+	message = (struct irq_message){.address = address, .data = data};
+	result = irq_set_msi_route(irq, vector->gsi, &message);
 	vector->routed = result == 0;
 	vector->address = address;
 	vector->data = data;

@@ -18,6 +18,9 @@
 #include "devices/legacy/pvpanic.h"
 #include "devices/legacy/serial.h"
 
+/* The lines of an interrupt controller, as one IOAPIC has them. */
+static const struct irq_lines lines = {.count = 24};
+
 #define ACCESSES_MAX 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -84,7 +87,7 @@ static void create(struct devices *d)
 
 	memset(d, 0, sizeof(*d));
 	must(bus_init(&d->pio, 0x10000));
-	must(irq_router_create(&d->irq, NULL, NULL));
+	must(irq_router_create(&d->irq, NULL, &lines, NULL));
 	d->input_fd = memfd_create("input", MFD_CLOEXEC);
 	backend.input_fd = d->input_fd;
 	must(serial_backend_create(&d->backend, &backend));

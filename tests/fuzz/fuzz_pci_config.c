@@ -13,6 +13,9 @@
 #include "devices/pci/msix.h"
 #include "devices/pci/root_port.h"
 
+/* The lines of an interrupt controller, as one IOAPIC has them. */
+static const struct irq_lines lines = {.count = 24};
+
 #define ECAM     0xe0000000ull
 #define RAM_SIZE 0x200000ull
 #define STEP     14
@@ -92,7 +95,7 @@ static void setup_init(struct setup *setup)
 
 	memset(setup, 0, sizeof(*setup));
 	if (bus_init(&setup->mmio, 0) || bus_init(&setup->pio, 0x10000) ||
-	    irq_router_create(&setup->irq, NULL, NULL) ||
+	    irq_router_create(&setup->irq, NULL, &lines, NULL) ||
 	    guest_memory_create(&setup->memory, NULL, NULL) ||
 	    guest_memory_add_ram(setup->memory, &ram))
 		abort();

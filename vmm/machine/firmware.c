@@ -28,7 +28,7 @@ struct firmware {
 };
 
 static const struct acpi_ioapic ioapic = {
-	.id = 0, .address = X86_IOAPIC, .gsi_base = 0, .gsi_count = IRQ_IOAPIC_PINS};
+	.id = 0, .address = X86_IOAPIC, .gsi_base = 0, .gsi_count = X86_IOAPIC_PINS};
 
 int machine_load_payload(struct machine *machine)
 {

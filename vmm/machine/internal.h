@@ -59,6 +59,7 @@ struct machine_platform {
 struct machine_cpus {
 	struct cpu_topology topology;
 	struct arch_cpus *model;
+	struct arch_irqchip *irqchip;
 	struct vcpu_set *vcpus;
 };
 

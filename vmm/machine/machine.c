@@ -102,12 +102,16 @@ static int create_vcpus(struct machine *machine)
 	};
 	int result;
 
-	result = cpu_setup_vm(&machine->platform.vm, machine->logger);
+	result = arch_irqchip_create(&machine->cpus.irqchip, &machine->platform.vm,
+				     machine->cpus.topology.vcpus, machine->logger);
 	if (result)
 		return result;
-	return vcpu_set_create(&machine->cpus.vcpus, &machine->platform.vm,
-			       machine->cpus.topology.vcpus, &machine->platform.mmio,
-			       &machine->platform.pio, &callbacks, machine->logger);
+	result = vcpu_set_create(&machine->cpus.vcpus, &machine->platform.vm,
+				 machine->cpus.topology.vcpus, &machine->platform.mmio,
+				 &machine->platform.pio, &callbacks, machine->logger);
+	if (!result)
+		result = vcpu_set_configure(machine->cpus.vcpus, machine->cpus.model);
+	return result ? result : arch_irqchip_finish(machine->cpus.irqchip);
 }
 
 static int create_pci(struct machine *machine)
@@ -188,10 +192,8 @@ static int build_base(struct machine *machine)
 	if (!result)
 		result = create_vcpus(machine);
 	if (!result)
-		result = vcpu_set_configure(machine->cpus.vcpus, machine->cpus.model);
-	if (!result)
 		result = irq_router_create(&machine->platform.irq, &machine->platform.vm,
-					   machine->logger);
+					   arch_irq_lines(), machine->logger);
 	return result;
 }
 
@@ -279,6 +281,7 @@ void machine_destroy(struct machine *machine)
 		pci_root_destroy(machine->pci.root);
 	vcpu_set_destroy(machine->cpus.vcpus);
 	arch_cpus_destroy(machine->cpus.model);
+	arch_irqchip_destroy(machine->cpus.irqchip);
 	if (machine->platform.irq)
 		irq_router_destroy(machine->platform.irq);
 	guest_memory_destroy(machine->platform.memory);

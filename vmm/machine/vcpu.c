@@ -116,32 +116,11 @@ int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel)
 	return cpu_setup_boot(set->vm, set->vcpus[0].fd, kernel, set->logger);
 }
 
-static void count_one(_Atomic uint64_t *counter)
+static void count_up(_Atomic uint64_t *counter, uint64_t times)
 {
 	/* Only the vCPU's own thread writes it: no read-modify-write needed. */
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + times,
 			      memory_order_relaxed);
-}
-
-static void serve_pio(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-	uint64_t offset = run->io.data_offset;
-	uint8_t *data = (uint8_t *)run + offset;
-	uint32_t size = run->io.size, times = run->io.count;
-
-	count_one(&vcpu->counters.pio_exits);
-	if (size > 4 || offset > vcpu->set->vm->vcpu_run_size ||
-	    (uint64_t)size * times > vcpu->set->vm->vcpu_run_size - offset)
-		return;
-	for (uint32_t i = 0; i < times; i++, data += size) {
-		bool claimed = run->io.direction == KVM_EXIT_IO_OUT
-				       ? bus_write(vcpu->set->pio, run->io.port, data, size)
-				       : bus_read(vcpu->set->pio, run->io.port, data, size);
-
-		if (!claimed)
-			count_one(&vcpu->counters.unclaimed);
-	}
 }
 
 static void serve_mmio(struct vcpu *vcpu)
@@ -150,14 +129,14 @@ static void serve_mmio(struct vcpu *vcpu)
 	uint32_t size = run->mmio.len;
 	bool claimed;
 
-	count_one(&vcpu->counters.mmio_exits);
+	count_up(&vcpu->counters.mmio_exits, 1);
 	if (size > sizeof(run->mmio.data))
 		return;
 	claimed = run->mmio.is_write
 			  ? bus_write(vcpu->set->mmio, run->mmio.phys_addr, run->mmio.data, size)
 			  : bus_read(vcpu->set->mmio, run->mmio.phys_addr, run->mmio.data, size);
 	if (!claimed)
-		count_one(&vcpu->counters.unclaimed);
+		count_up(&vcpu->counters.unclaimed, 1);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -173,37 +152,36 @@ report(struct vcpu *vcpu, enum vcpu_stop reason, const char *format, ...)
 	vcpu->set->callbacks.stopped(vcpu->set->callbacks.opaque, vcpu->index, reason, detail);
 }
 
-static uint64_t instruction_pointer(const struct vcpu *vcpu)
+static struct arch_vcpu arch_view(const struct vcpu *vcpu)
 {
-	struct kvm_regs regs;
-
-	return vcpu_ioctl(vcpu, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
+	return (struct arch_vcpu){
+		.vm = vcpu->set->vm,
+		.fd = vcpu->fd,
+		.run = vcpu->run,
+		.index = vcpu->index,
+		.ports = vcpu->set->pio,
+	};
 }
 
-static void serve_internal_error(struct vcpu *vcpu)
+static void serve_arch_exit(struct vcpu *vcpu)
 {
-	const struct kvm_run *run = vcpu->run;
-	char bytes[3 * 15 + 1] = "", data[4 * 20 + 1] = "";
+	const struct arch_vcpu view = arch_view(vcpu);
+	struct arch_exit_report details;
 
-	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
-	    run->emulation_failure.ndata >= 1 &&
-	    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)
-		for (uint32_t i = 0; i < run->emulation_failure.insn_size && i < 15; i++)
-			snprintf(bytes + 3 * i, sizeof(bytes) - 3 * i, " %02x",
-				 run->emulation_failure.insn_bytes[i]);
-	/* The event, the exit reason, and what the CPU says about it. */
-	if (run->internal.suberror == KVM_INTERNAL_ERROR_DELIVERY_EV)
-		for (uint32_t i = 0; i < run->internal.ndata && i < 4; i++)
-			snprintf(data + strlen(data), sizeof(data) - strlen(data), " 0x%" PRIx64,
-				 (uint64_t)run->internal.data[i]);
-	report(vcpu, VCPU_STOP_KVM_ERROR, "KVM internal error %u%s%s%s at guest address 0x%" PRIx64,
-	       run->internal.suberror,
-	       run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
-		       ? " (cannot emulate an instruction)"
-	       : run->internal.suberror == KVM_INTERNAL_ERROR_DELIVERY_EV
-		       ? " (an interrupt or exception could not be delivered):"
-		       : "",
-	       bytes, data, instruction_pointer(vcpu));
+	switch (arch_serve_exit(&view, &details)) {
+	case ARCH_EXIT_SERVED:
+		break;
+	case ARCH_EXIT_PORTS:
+		count_up(&vcpu->counters.pio_exits, 1);
+		count_up(&vcpu->counters.unclaimed, details.unclaimed);
+		break;
+	case ARCH_EXIT_CRASHED:
+		report(vcpu, VCPU_STOP_TRIPLE_FAULT, "%s", details.detail);
+		break;
+	case ARCH_EXIT_ERROR:
+		report(vcpu, VCPU_STOP_KVM_ERROR, "%s", details.detail);
+		break;
+	}
 }
 
 static void serve_exit(struct vcpu *vcpu)
@@ -211,32 +189,18 @@ static void serve_exit(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	switch (run->exit_reason) {
-	case KVM_EXIT_IO:
-		serve_pio(vcpu);
-		break;
 	case KVM_EXIT_MMIO:
 		serve_mmio(vcpu);
 		break;
 	case KVM_EXIT_INTR:
-	case KVM_EXIT_IRQ_WINDOW_OPEN:
-		break;
-	case KVM_EXIT_SHUTDOWN:
-		report(vcpu, VCPU_STOP_TRIPLE_FAULT, "triple fault on vCPU %u", vcpu->index);
-		break;
-	case KVM_EXIT_SYSTEM_EVENT:
-		report(vcpu, VCPU_STOP_KVM_ERROR, "KVM system event %u", run->system_event.type);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		report(vcpu, VCPU_STOP_KVM_ERROR,
 		       "the CPU refused to enter the guest (hardware reason 0x%" PRIx64 ")",
 		       (uint64_t)run->fail_entry.hardware_entry_failure_reason);
 		break;
-	case KVM_EXIT_INTERNAL_ERROR:
-		serve_internal_error(vcpu);
-		break;
 	default:
-		report(vcpu, VCPU_STOP_KVM_ERROR, "KVM exit reason %u, which cxvm does not know",
-		       run->exit_reason);
+		serve_arch_exit(vcpu);
 		break;
 	}
 }
@@ -297,6 +261,15 @@ static uint64_t fault_address(const struct kvm_run *run)
 	return gpa;
 }
 
+static void report_lost_memory(struct vcpu *vcpu)
+{
+	const struct arch_vcpu view = arch_view(vcpu);
+
+	report(vcpu, VCPU_STOP_KVM_ERROR,
+	       "the guest touched memory that the host cannot provide (%s 0x%" PRIx64 ")",
+	       arch_instruction_pointer_name, arch_instruction_pointer(&view));
+}
+
 static void *vcpu_thread(void *opaque)
 {
 	struct vcpu *vcpu = opaque;
@@ -313,17 +286,14 @@ static void *vcpu_thread(void *opaque)
 			continue;
 		}
 		result = vcpu_ioctl(vcpu, KVM_RUN, NULL);
-		count_one(&vcpu->counters.exits);
+		count_up(&vcpu->counters.exits, 1);
 		if (result >= 0) {
 			serve_exit(vcpu);
 		} else if (result == -EFAULT) {
 			if (!set->callbacks.memory_fault ||
 			    !set->callbacks.memory_fault(set->callbacks.opaque, vcpu->index,
 							 fault_address(vcpu->run)))
-				report(vcpu, VCPU_STOP_KVM_ERROR,
-				       "the guest touched memory that the host cannot provide (rip "
-				       "0x%" PRIx64 ")",
-				       instruction_pointer(vcpu));
+				report_lost_memory(vcpu);
 		} else if (result != -EINTR && result != -EAGAIN) {
 			report(vcpu, VCPU_STOP_KVM_ERROR, "KVM_RUN failed: %s", strerror(-result));
 		}
@@ -410,10 +380,11 @@ void vcpu_set_pause(struct vcpu_set *set)
 		kick_all(set);
 		while (set->parked < set->count && atomic_load(&set->request) == RUN_PAUSE)
 			pthread_cond_wait(&set->changed, &set->lock);
-		/* Else the guest's watchdogs would take the pause for a lock-up; without kvmclock
-		 * it says EINVAL. */
-		for (uint32_t i = 0; i < set->count; i++)
-			vcpu_ioctl(&set->vcpus[i], KVM_KVMCLOCK_CTRL, NULL);
+		for (uint32_t i = 0; i < set->count; i++) {
+			const struct arch_vcpu view = arch_view(&set->vcpus[i]);
+
+			arch_vcpu_paused(&view);
+		}
 	}
 	pthread_mutex_unlock(&set->lock);
 }

@@ -9,6 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* The lines of an interrupt controller, as one IOAPIC has them. */
+static const struct irq_lines lines = {.count = 24};
+
 static void on_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
 	struct small_machine *machine = opaque;
@@ -43,7 +46,7 @@ void small_machine_up(struct small_machine *machine)
 	cr_assert_eq(bus_init(&machine->mmio, 0), 0);
 	cr_assert_eq(guest_memory_create(&machine->memory, NULL, &machine->logger), 0);
 	cr_assert_eq(guest_memory_add_ram(machine->memory, &ram), 0);
-	cr_assert_eq(irq_router_create(&machine->irq, NULL, &machine->logger), 0);
+	cr_assert_eq(irq_router_create(&machine->irq, NULL, &lines, &machine->logger), 0);
 	pci.irq = machine->irq;
 	pci.memory = machine->memory;
 	pci.logger = &machine->logger;

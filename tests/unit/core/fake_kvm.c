@@ -131,3 +131,5 @@ const struct kvm_irq_routing_entry *fake_kvm_route(const struct fake_kvm *fake, 
 			return &fake->routing->entries[i];
 	return NULL;
 }
+
+const struct irq_lines fake_irq_lines = {.count = FAKE_IRQ_LINES, .irqchip = KVM_IRQCHIP_IOAPIC};

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_CORE_FAKE_KVM_H
 #define TESTS_UNIT_CORE_FAKE_KVM_H
 
+#include "core/irq.h"
 #include "core/kvm.h"
 
 /*
@@ -37,5 +38,9 @@ unsigned int fake_kvm_count(const struct fake_kvm *fake, unsigned long request);
 const struct kvm_irq_routing_entry *fake_kvm_route(const struct fake_kvm *fake, uint32_t gsi);
 
 extern const struct kvm_ops fake_kvm_ops;
+
+/* The lines of an interrupt controller, as one IOAPIC has them. */
+#define FAKE_IRQ_LINES 24u
+extern const struct irq_lines fake_irq_lines;
 
 #endif

@@ -7,15 +7,26 @@
 #include "tests/unit/core/fake_kvm.h"
 #include "core/irq.h"
 
+static int set_route(struct irq_router *router, uint32_t gsi, uint64_t address, uint32_t data)
+{
+	return irq_set_msi_route(router, gsi,
+				 &(struct irq_message){.address = address, .data = data});
+}
+
+static int signal_message(struct irq_router *router, uint64_t address, uint32_t data)
+{
+	return irq_signal_msi(router, &(struct irq_message){.address = address, .data = data});
+}
+
 static struct irq_router *create(struct fake_kvm *fake)
 {
 	struct irq_router *router;
 
 	fake_kvm_init(fake);
-	cr_assert_eq(irq_router_create(&router, &fake->vm, NULL), 0);
+	cr_assert_eq(irq_router_create(&router, &fake->vm, &fake_irq_lines, NULL), 0);
 	/* The pins without the 8259s. */
 	cr_assert_eq(fake->call_count, 2, "the limit and the table");
-	cr_assert_eq(fake->routing->nr, IRQ_IOAPIC_PINS);
+	cr_assert_eq(fake->routing->nr, FAKE_IRQ_LINES);
 	fake->call_count = 0;
 	return router;
 }
@@ -28,14 +39,14 @@ Test(irq, no_table_until_a_message_can_be_delivered)
 
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(irq_alloc_gsi(router, &gsi[i]), 0);
-		cr_assert_eq(gsi[i], IRQ_IOAPIC_PINS + (uint32_t)i);
-		cr_assert_eq(irq_set_msi_route(router, gsi[i], 0xfee01000, 0x40u + (uint32_t)i), 0);
+		cr_assert_eq(gsi[i], FAKE_IRQ_LINES + (uint32_t)i);
+		cr_assert_eq(set_route(router, gsi[i], 0xfee01000, 0x40u + (uint32_t)i), 0);
 	}
 	cr_assert_eq(fake_kvm_count(&fake, KVM_SET_GSI_ROUTING), 0);
 	cr_assert_eq(irq_attach(router, gsi[1], 9, -1), 0);
 	cr_assert_eq(fake_kvm_count(&fake, KVM_SET_GSI_ROUTING), 1, "all three at once");
-	cr_assert_eq(fake.routing->nr, IRQ_IOAPIC_PINS + 3);
-	for (uint32_t pin = 0; pin < IRQ_IOAPIC_PINS; pin++) {
+	cr_assert_eq(fake.routing->nr, FAKE_IRQ_LINES + 3);
+	for (uint32_t pin = 0; pin < FAKE_IRQ_LINES; pin++) {
 		const struct kvm_irq_routing_entry *entry = fake_kvm_route(&fake, pin);
 
 		cr_assert_not_null(entry);
@@ -67,13 +78,13 @@ Test(irq, an_unchanged_route_makes_no_call)
 	uint32_t gsi;
 
 	irq_alloc_gsi(router, &gsi);
-	irq_set_msi_route(router, gsi, 0x1fee00000, 0x31);
+	set_route(router, gsi, 0x1fee00000, 0x31);
 	irq_attach(router, gsi, 9, -1);
 	cr_assert_eq(fake_kvm_route(&fake, gsi)->u.msi.address_hi, 1);
 	calls = fake.call_count;
-	cr_assert_eq(irq_set_msi_route(router, gsi, 0x1fee00000, 0x31), 0);
+	cr_assert_eq(set_route(router, gsi, 0x1fee00000, 0x31), 0);
 	cr_assert_eq(fake.call_count, calls);
-	cr_assert_eq(irq_set_msi_route(router, gsi, 0x1fee00000, 0x32), 0);
+	cr_assert_eq(set_route(router, gsi, 0x1fee00000, 0x32), 0);
 	cr_assert_eq(fake.call_count, calls + 1, "attached: at once");
 	cr_assert_eq(fake_kvm_route(&fake, gsi)->u.msi.data, 0x32);
 	irq_router_destroy(router);
@@ -88,11 +99,11 @@ Test(irq, a_freed_gsi_loses_its_route)
 
 	irq_alloc_gsi(router, &gsi);
 	irq_alloc_gsi(router, &other);
-	irq_set_msi_route(router, gsi, 0xfee00000, 0x31);
+	set_route(router, gsi, 0xfee00000, 0x31);
 	irq_attach(router, gsi, 9, -1);
 	irq_detach(router, gsi, 9);
 	irq_free_gsi(router, gsi);
-	cr_assert_eq(irq_set_msi_route(router, gsi, 0xfee00000, 0x31), -EINVAL);
+	cr_assert_eq(set_route(router, gsi, 0xfee00000, 0x31), -EINVAL);
 	cr_assert_eq(irq_attach(router, gsi, 9, -1), -EINVAL);
 	cr_assert_eq(irq_attach(router, other, 9, -1), 0);
 	cr_assert_null(fake_kvm_route(&fake, gsi));
@@ -111,7 +122,7 @@ Test(irq, runs_out_cleanly)
 	uint32_t gsi;
 
 	/* The fake offers 64 routes. */
-	for (uint32_t i = IRQ_IOAPIC_PINS; i < 64; i++)
+	for (uint32_t i = FAKE_IRQ_LINES; i < 64; i++)
 		cr_assert_eq(irq_alloc_gsi(router, &gsi), 0);
 	cr_assert_eq(irq_alloc_gsi(router, &gsi), -ENOSPC);
 	irq_free_gsi(router, 40);
@@ -158,7 +169,7 @@ Test(irq, a_refused_first_table_is_no_router)
 	fake_kvm_init(&fake);
 	fake.fail_request = KVM_SET_GSI_ROUTING;
 	fake.fail_errno = EINVAL;
-	cr_assert_eq(irq_router_create(&router, &fake.vm, NULL), -EINVAL);
+	cr_assert_eq(irq_router_create(&router, &fake.vm, &fake_irq_lines, NULL), -EINVAL);
 	cr_assert_null(router);
 	fake_kvm_destroy(&fake);
 }
@@ -170,7 +181,7 @@ Test(irq, kvm_failures_change_nothing)
 	uint32_t gsi;
 
 	irq_alloc_gsi(router, &gsi);
-	irq_set_msi_route(router, gsi, 0xfee00000, 0x31);
+	set_route(router, gsi, 0xfee00000, 0x31);
 	fake.fail_request = KVM_SET_GSI_ROUTING;
 	fake.fail_errno = EINVAL;
 	cr_assert_eq(irq_attach(router, gsi, 9, -1), -EINVAL);
@@ -183,10 +194,10 @@ Test(irq, kvm_failures_change_nothing)
 	cr_assert_eq(irq_attach(router, gsi, 9, -1), 0);
 	fake.fail_request = KVM_SET_GSI_ROUTING;
 	fake.fail_errno = ENOMEM;
-	cr_assert_eq(irq_set_msi_route(router, gsi, 0xfee00000, 0x44), -ENOMEM);
+	cr_assert_eq(set_route(router, gsi, 0xfee00000, 0x44), -ENOMEM);
 	fake.fail_request = 0;
 	/* The refused route was not taken for the current one. */
-	cr_assert_eq(irq_set_msi_route(router, gsi, 0xfee00000, 0x44), 0);
+	cr_assert_eq(set_route(router, gsi, 0xfee00000, 0x44), 0);
 	cr_assert_eq(fake_kvm_route(&fake, gsi)->u.msi.data, 0x44);
 	irq_router_destroy(router);
 	fake_kvm_destroy(&fake);
@@ -202,11 +213,46 @@ Test(irq, lines_and_messages)
 	cr_assert_eq(fake.irq_level.level, 1);
 	cr_assert_eq(irq_set_line(router, 4, false), 0);
 	cr_assert_eq(fake.irq_level.level, 0);
-	cr_assert_eq(irq_set_line(router, IRQ_IOAPIC_PINS, true), -EINVAL);
-	cr_assert_eq(irq_signal_msi(router, 0x2fee01000, 0x55), 0, "receivers are no result");
+	cr_assert_eq(irq_set_line(router, FAKE_IRQ_LINES, true), -EINVAL);
+	cr_assert_eq(signal_message(router, 0x2fee01000, 0x55), 0, "receivers are no result");
 	cr_assert_eq(fake.msi.address_lo, 0xfee01000);
 	cr_assert_eq(fake.msi.address_hi, 2);
 	cr_assert_eq(fake.msi.data, 0x55);
+	irq_router_destroy(router);
+	fake_kvm_destroy(&fake);
+}
+
+Test(irq, a_controller_that_tells_senders_apart)
+{
+	/* As a GICv3 with an ITS: lines are shared peripheral interrupts, messages carry a
+	 * DeviceID. */
+	static const struct irq_lines lines = {
+		.count = 8, .irqchip = 0, .line_base = 1u << 24 | 32, .msi_needs_device = true};
+	struct irq_message message = {.address = 0x8090040, .data = 3, .device = 0x100};
+	struct irq_router *router;
+	struct fake_kvm fake;
+	uint32_t gsi;
+
+	fake_kvm_init(&fake);
+	cr_assert_eq(irq_router_create(&router, &fake.vm, &lines, NULL), 0);
+	cr_assert_eq(fake.routing->nr, 8);
+	cr_assert_eq(fake_kvm_route(&fake, 7)->u.irqchip.irqchip, 0);
+	cr_assert_eq(irq_set_line(router, 7, true), 0);
+	cr_assert_eq(fake.irq_level.irq, 1u << 24 | 39);
+	cr_assert_eq(irq_set_line(router, 8, true), -EINVAL);
+	cr_assert_eq(irq_alloc_gsi(router, &gsi), 0);
+	cr_assert_eq(gsi, 8);
+	cr_assert_eq(irq_set_msi_route(router, gsi, &message), 0);
+	cr_assert_eq(irq_attach(router, gsi, 9, -1), 0);
+	cr_assert_eq(fake_kvm_route(&fake, gsi)->flags, KVM_MSI_VALID_DEVID);
+	cr_assert_eq(fake_kvm_route(&fake, gsi)->u.msi.devid, 0x100);
+	message.device = 0x108;
+	cr_assert_eq(irq_set_msi_route(router, gsi, &message), 0);
+	cr_assert_eq(fake_kvm_route(&fake, gsi)->u.msi.devid, 0x108,
+		     "another sender, another route");
+	cr_assert_eq(irq_signal_msi(router, &message), 0);
+	cr_assert_eq(fake.msi.flags, KVM_MSI_VALID_DEVID);
+	cr_assert_eq(fake.msi.devid, 0x108);
 	irq_router_destroy(router);
 	fake_kvm_destroy(&fake);
 }
@@ -216,13 +262,13 @@ Test(irq, without_a_vm)
 	struct irq_router *router;
 	uint32_t gsi;
 
-	cr_assert_eq(irq_router_create(&router, NULL, NULL), 0);
+	cr_assert_eq(irq_router_create(&router, NULL, &fake_irq_lines, NULL), 0);
 	cr_assert_eq(irq_alloc_gsi(router, &gsi), 0);
-	cr_assert_eq(irq_set_msi_route(router, gsi, 1, 2), 0);
+	cr_assert_eq(set_route(router, gsi, 1, 2), 0);
 	cr_assert_eq(irq_attach(router, gsi, 9, -1), 0);
 	cr_assert_eq(irq_attach(router, gsi, 9, -1), -EBUSY);
 	cr_assert_eq(irq_set_line(router, 3, true), 0);
-	cr_assert_eq(irq_signal_msi(router, 1, 2), 0);
+	cr_assert_eq(signal_message(router, 1, 2), 0);
 	irq_router_destroy(router);
 	irq_router_destroy(NULL);
 }
@@ -238,13 +284,13 @@ Test(irq, the_real_kvm)
 		cr_skip_test("/dev/kvm is absent or not accessible");
 	cr_assert_eq(kvm_vm_open(&vm, -1, NULL), 0);
 	cr_assert_eq(kvm_vm_ioctl(&vm, KVM_CREATE_IRQCHIP, NULL), 0);
-	cr_assert_eq(irq_router_create(&router, &vm, NULL), 0);
+	cr_assert_eq(irq_router_create(&router, &vm, &fake_irq_lines, NULL), 0);
 	fd = eventfd(0, EFD_CLOEXEC);
 	pin_fd = eventfd(0, EFD_CLOEXEC);
 	resample_fd = eventfd(0, EFD_CLOEXEC);
 	for (int i = 0; i < 200; i++) {
 		cr_assert_eq(irq_alloc_gsi(router, &gsi), 0);
-		cr_assert_eq(irq_set_msi_route(router, gsi, 0xfee00000, 0x31), 0);
+		cr_assert_eq(set_route(router, gsi, 0xfee00000, 0x31), 0);
 	}
 	cr_assert_eq(irq_attach(router, gsi, fd, -1), 0);
 	cr_assert_eq(irq_attach(router, 5, pin_fd, resample_fd), 0);

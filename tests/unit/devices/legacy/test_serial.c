@@ -30,7 +30,7 @@ static void setup_with_input(struct uart *u, int input_fd)
 
 	memset(u, 0, sizeof(*u));
 	fake_kvm_init(&u->kvm);
-	cr_assert_eq(irq_router_create(&u->irq, &u->kvm.vm, NULL), 0);
+	cr_assert_eq(irq_router_create(&u->irq, &u->kvm.vm, &fake_irq_lines, NULL), 0);
 	bus_init(&u->pio, 0x10000);
 	cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
 	u->output = out[0];

@@ -363,7 +363,7 @@ static void acpi_create(struct acpi *a)
 	memset(a, 0, sizeof(*a));
 	fake_kvm_init(&a->kvm);
 	bus_init(&a->bus, 0x10000);
-	cr_assert_eq(irq_router_create(&a->irq, &a->kvm.vm, NULL), 0);
+	cr_assert_eq(irq_router_create(&a->irq, &a->kvm.vm, &fake_irq_lines, NULL), 0);
 	options.bus = &a->bus;
 	options.irq = a->irq;
 	cr_assert_eq(acpi_ged_create(&a->ged, &options), 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/core/fake_kvm.h"
 #include "tests/unit/devices/pci/fixture.h"
 
 #include <criterion/criterion.h>
@@ -103,7 +104,9 @@ void pci_fixture_init(struct pci_fixture *fixture)
 	};
 	cr_assert_eq(bus_init(&fixture->mmio, 0), 0);
 	cr_assert_eq(bus_init(&fixture->pio, 0x10000), 0);
-	cr_assert_eq(irq_router_create(&fixture->irq, &fixture->vm, &fixture->logger), 0);
+	cr_assert_eq(
+		irq_router_create(&fixture->irq, &fixture->vm, &fake_irq_lines, &fixture->logger),
+		0);
 	cr_assert_eq(guest_memory_create(&fixture->memory, &fixture->vm, &fixture->logger), 0);
 	cr_assert_eq(guest_memory_add_ram(fixture->memory, &ram), 0);
 	options = (struct pci_root_options){

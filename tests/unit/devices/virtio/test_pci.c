@@ -4,6 +4,7 @@
 #include <linux/virtio_pci.h>
 #include <poll.h>
 
+#include "tests/unit/core/fake_kvm.h"
 #include "devices/pci/msix.h"
 #include "devices/pci/root.h"
 #include "devices/virtio/pci.h"
@@ -150,7 +151,7 @@ static void setup(void)
 	guest_init(&f.guest, true);
 	cr_assert_eq(bus_init(&f.mmio, 0), 0);
 	cr_assert_eq(bus_init(&f.pio, 0x10000), 0);
-	cr_assert_eq(irq_router_create(&f.irq, NULL, NULL), 0);
+	cr_assert_eq(irq_router_create(&f.irq, NULL, &fake_irq_lines, NULL), 0);
 	options.mmio = &f.mmio;
 	options.pio = &f.pio;
 	options.irq = f.irq;

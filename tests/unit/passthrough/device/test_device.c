@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/unit/core/fake_kvm.h"
 #include "devices/pci/msix.h"
 #include "fake_transport.h"
 #include "tests/unit/passthrough/transport/info_image.h"
@@ -60,7 +61,7 @@ static void machine_up(void)
 	cr_assert_eq(bus_init(&mmio, 0), 0);
 	cr_assert_eq(guest_memory_create(&memory, NULL, NULL), 0);
 	cr_assert_eq(guest_memory_add_ram(memory, &ram), 0);
-	cr_assert_eq(irq_router_create(&irq, NULL, NULL), 0);
+	cr_assert_eq(irq_router_create(&irq, NULL, &fake_irq_lines, NULL), 0);
 	pci.irq = irq;
 	pci.memory = memory;
 	cr_assert_eq(pci_root_create(&root, &pci), 0);
