@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/ranges.h"
+#include "core/guest_lent.h"
 #include "core/guest_ram.h"
 
 /* Of the block array: a fixed one, so that guest_memory_blocks() stays valid. */
@@ -32,8 +33,7 @@ struct guest_memory {
 	struct guest_ram_mapping mappings[RAM_BLOCKS_MAX]; /* of the block of the same index */
 	uint32_t block_slots[RAM_BLOCKS_MAX];
 	size_t block_count;
-	struct guest_ram_block lent[GUEST_MEMORY_LENT_MAX]; /* device memory used as RAM */
-	size_t lent_count;
+	struct guest_lent lent; /* device memory used as RAM */
 
 	pthread_mutex_t lock;          /* for everything below */
 	struct memory_window *windows; /* ascending by gpa */
@@ -61,7 +61,7 @@ int guest_memory_create(struct guest_memory **memory, struct kvm_vm *vm,
 	created->window_capacity = WINDOWS_INITIAL;
 	created->windows = calloc(WINDOWS_INITIAL, sizeof(*created->windows));
 	if (!created->slots_used || !created->windows ||
-	    pthread_mutex_init(&created->lock, NULL) != 0) {
+	    pthread_mutex_init(&created->lock, NULL) != 0 || guest_lent_init(&created->lent) < 0) {
 		free(created->slots_used);
 		free(created->windows);
 		free(created);
@@ -126,6 +126,7 @@ void guest_memory_destroy(struct guest_memory *memory)
 		slot_set(memory, memory->block_slots[i], memory->blocks[i].gpa, 0, NULL, false);
 		guest_ram_unmap(&memory->mappings[i]);
 	}
+	guest_lent_destroy(&memory->lent);
 	pthread_mutex_destroy(&memory->lock);
 	free(memory->slots_used);
 	free(memory->windows);
@@ -275,15 +276,12 @@ unlock:
 
 int guest_memory_lend(struct guest_memory *memory, uint64_t gpa, uint64_t size, void *host)
 {
-	uint64_t end;
+	return guest_lent_add(&memory->lent, gpa, size, host);
+}
 
-	if (size == 0 || __builtin_add_overflow(gpa, size, &end))
-		return -EINVAL;
-	if (memory->lent_count == GUEST_MEMORY_LENT_MAX)
-		return -ENOSPC;
-	memory->lent[memory->lent_count++] =
-		(struct guest_ram_block){.gpa = gpa, .size = size, .host = host, .fd = -1};
-	return 0;
+int guest_memory_take_back(struct guest_memory *memory, void *host, size_t size)
+{
+	return guest_lent_take_back(&memory->lent, host, size);
 }
 
 /* The block that holds @gpa, or NULL. */
@@ -297,12 +295,7 @@ static const struct guest_ram_block *memory_block(const struct guest_memory *mem
 		if (gpa - block->gpa < block->size)
 			return block;
 	}
-	for (size_t i = 0; i < memory->lent_count; i++) {
-		block = &memory->lent[i];
-		if (gpa >= block->gpa && gpa - block->gpa < block->size)
-			return block;
-	}
-	return NULL;
+	return guest_lent_find(&memory->lent, gpa);
 }
 
 void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t length)

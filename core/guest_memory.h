@@ -60,7 +60,8 @@ struct guest_window {
 int guest_memory_create(struct guest_memory **memory, struct kvm_vm *vm,
 			const struct logger *logger);
 
-/* Removes all slots and unmaps all RAM. vCPUs must be stopped. NULL is allowed. */
+/* Removes all slots, unmaps all RAM and what was taken back. vCPUs must be stopped. NULL is
+ * allowed. */
 void guest_memory_destroy(struct guest_memory *memory);
 
 /*
@@ -88,12 +89,25 @@ int guest_memory_write(struct guest_memory *memory, uint64_t gpa, const void *bu
 /*
  * guest_memory_lend() - device memory that the guest uses as ordinary RAM, so that buffers of
  * emulated devices may lie there: the three functions above reach it too, although it is no RAM
- * block. @host must stay mapped, and readable and writable, until guest_memory_destroy() or the
- * last access. Before the first KVM_RUN, one thread. Returns 0, -EINVAL (size 0 or wrapping) or
- * -ENOSPC (GUEST_MEMORY_LENT_MAX).
+ * block. @host must stay mapped, and readable and writable, until guest_memory_take_back() or
+ * guest_memory_destroy(): pointers to it are cached in rings. Nobody may munmap() it. Any thread.
+ * Returns 0, -EINVAL (size 0 or wrapping), -ENOMEM or -ENOSPC (GUEST_MEMORY_LENT_MAX).
  */
 #define GUEST_MEMORY_LENT_MAX 32u
 int guest_memory_lend(struct guest_memory *memory, uint64_t gpa, uint64_t size, void *host);
+
+/*
+ * guest_memory_take_back() - the inverse of guest_memory_lend(), in place of munmap(@host, @size):
+ * the mapping [host, host + size) ends, with everything lent in it. When it has returned, the three
+ * functions above do not find the lent pieces any more, and no access of this process reaches the
+ * device memory. Pointers that were handed out before do not dangle: private anonymous memory takes
+ * the place of each lent piece, and its addresses stay reserved until guest_memory_destroy(). What
+ * was not lent is unmapped. The range is page aligned and holds each lent piece wholly or not at
+ * all. Take its windows and DMA mappings away before. Any thread. From then on the range is
+ * guest_memory's, also on a failure. Returns 0, or the errno of mmap(): then a lent piece keeps
+ * its old memory until guest_memory_destroy(), out of reach of new look-ups.
+ */
+int guest_memory_take_back(struct guest_memory *memory, void *host, size_t size);
 
 /* The RAM blocks, ascending by gpa; valid until guest_memory_destroy(). */
 const struct guest_ram_block *guest_memory_blocks(const struct guest_memory *memory, size_t *count);

@@ -88,7 +88,7 @@ struct machine_parts {
 	struct passed_function *functions; /* passed through, with CXL or without */
 	size_t function_count;
 	struct iommu_spaces *spaces; /* what they reach by DMA; NULL: there are none */
-	int attention_fd; /* eventfd: some device wants passthrough_serve() */
+	int attention_fd;            /* eventfd: some device wants passthrough_serve() */
 	struct event_source *attention_source;
 };
 

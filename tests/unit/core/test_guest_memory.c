@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -126,6 +128,127 @@ Test(guest_memory, lent_memory_is_reached_and_not_listed)
 		cr_assert_eq(guest_memory_lend(memory, (5 + i) * GIB, 1, device), 0);
 	cr_assert_eq(guest_memory_lend(memory, 4 * MIB, 1, device), -ENOSPC);
 	guest_memory_destroy(memory);
+}
+
+/* Device memory as a server shares it: a file that outlives our mapping of it. */
+struct device_file {
+	int fd;
+	uint8_t *host;  /* our mapping, with a page of slack before and behind */
+	uint8_t *other; /* the server's mapping of the middle */
+	size_t page;
+};
+
+static void device_file_open(struct device_file *file)
+{
+	file->page = (size_t)sysconf(_SC_PAGESIZE);
+	file->fd = memfd_create("device", MFD_CLOEXEC);
+	cr_assert_eq(ftruncate(file->fd, (off_t)file->page), 0);
+	file->host = mmap(NULL, 3 * file->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(file->host, MAP_FAILED);
+	cr_assert_neq(mmap(file->host + file->page, file->page, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, file->fd, 0),
+		      MAP_FAILED);
+	file->other = mmap(NULL, file->page, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+	cr_assert_neq(file->other, MAP_FAILED);
+}
+
+Test(guest_memory, what_was_taken_back_is_nobody_elses)
+{
+	struct device_file file;
+	struct guest_memory *memory;
+	uint8_t *cached;
+	uint8_t byte = 7;
+
+	guest_memory_create(&memory, NULL, NULL);
+	cr_assert_eq(add(memory, 0, 2 * MIB), 0);
+	for (unsigned int round = 0; round < 2 * GUEST_MEMORY_LENT_MAX; round++) {
+		device_file_open(&file);
+		cr_assert_eq(guest_memory_lend(memory, 4 * GIB, file.page, file.host + file.page),
+			     0, "a place in the table is free again");
+		cached = guest_memory_at(memory, 4 * GIB, file.page);
+		cr_assert_eq(cached, file.host + file.page);
+		cached[0] = 1;
+		cr_assert_eq(file.other[0], 1);
+		cr_assert_eq(guest_memory_take_back(memory, file.host, 3 * file.page), 0);
+		cr_assert_null(guest_memory_at(memory, 4 * GIB, 1));
+		cr_assert_eq(guest_memory_write(memory, 4 * GIB, &byte, 1), -EFAULT);
+		cached[0] = 2; /* a ring's pointer: no signal ... */
+		cr_assert_eq(file.other[0], 1, "... and not the device's byte");
+		/* The addresses are not given to the next one who asks, the slack is. */
+		cr_assert_eq(mmap(cached, file.page, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			     MAP_FAILED);
+		cr_assert_eq(errno, EEXIST);
+		cr_assert_eq(mmap(file.host, file.page, PROT_READ,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			     file.host);
+		munmap(file.host, file.page);
+		munmap(file.other, file.page);
+		close(file.fd);
+	}
+	guest_memory_destroy(memory);
+	cr_assert_eq(msync(cached, file.page, MS_ASYNC), -1, "unmapped with the machine's memory");
+	cr_assert_eq(errno, ENOMEM);
+}
+
+Test(guest_memory, memory_that_was_not_lent_is_unmapped_by_the_take_back)
+{
+	struct device_file file;
+	struct guest_memory *memory;
+
+	guest_memory_create(&memory, NULL, NULL);
+	device_file_open(&file);
+	cr_assert_eq(guest_memory_take_back(memory, file.host, 3 * file.page), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		cr_assert_eq(msync(file.host + i * file.page, file.page, MS_ASYNC), -1, "%u", i);
+	munmap(file.other, file.page);
+	close(file.fd);
+	guest_memory_destroy(memory);
+}
+
+struct lent_reader {
+	struct guest_memory *memory;
+	_Atomic unsigned int hits;
+	_Atomic bool stop;
+};
+
+static void *read_lent(void *opaque)
+{
+	struct lent_reader *reader = opaque;
+	uint64_t value;
+
+	while (!reader->stop) {
+		if (guest_memory_read(reader->memory, 4 * GIB, &value, sizeof(value)) == 0)
+			reader->hits++;
+	}
+	return NULL;
+}
+
+/* A look-up at the very moment of the take-back finds the memory or nothing, never a hole. */
+Test(guest_memory, look_ups_run_while_memory_is_taken_back, .timeout = 60)
+{
+	struct lent_reader reader = {0};
+	struct device_file file;
+	pthread_t thread;
+
+	guest_memory_create(&reader.memory, NULL, NULL);
+	cr_assert_eq(pthread_create(&thread, NULL, read_lent, &reader), 0);
+	for (unsigned int round = 0; round < 100; round++) {
+		unsigned int before = reader.hits;
+
+		device_file_open(&file);
+		cr_assert_eq(
+			guest_memory_lend(reader.memory, 4 * GIB, file.page, file.host + file.page),
+			0);
+		while (reader.hits == before)
+			sched_yield();
+		cr_assert_eq(guest_memory_take_back(reader.memory, file.host, 3 * file.page), 0);
+		munmap(file.other, file.page);
+		close(file.fd);
+	}
+	reader.stop = true;
+	pthread_join(thread, NULL);
+	guest_memory_destroy(reader.memory);
 }
 
 Test(guest_memory, blocks_are_listed_ascending)
