@@ -45,6 +45,9 @@ struct arch_place {
 	bool in_ram; /* firmware tables; else registers that KVM answers */
 };
 
+/* Every architecture has room for a whole PCI segment. */
+#define ARCH_ECAM_BUSES 256u
+
 struct arch_map {
 	/* RAM starts here, goes on up to low_ram_end at most, and from high_ram_start on. */
 	uint64_t low_ram_start;
@@ -56,9 +59,8 @@ struct arch_map {
 	/* The ports that PCI devices may have. */
 	uint64_t pci_io_start;
 	uint64_t pci_io_end;
-	/* Configuration space: room for ecam_buses; a machine shows the buses that it has. */
+	/* Configuration space: room for ARCH_ECAM_BUSES; a machine shows the buses that it has. */
 	uint64_t ecam_start;
-	uint32_t ecam_buses;
 	/* CXL host bridge component registers grow down from here. */
 	uint64_t chbs_end;
 	/* The interrupt lines that INTx swizzles over. */

@@ -26,7 +26,6 @@
 #define X86_PCI_IO_START UINT64_C(0x1000)
 #define X86_PCI_IO_END   UINT64_C(0x10000)
 #define X86_ECAM_START   UINT64_C(0xe0000000)
-#define X86_ECAM_BUSES   256u /* room for so many; a machine shows those that it has */
 #define X86_CXL_CHBS_END                                                                           \
 	UINT64_C(0xfec00000) /* host bridge component registers grow down from here */
 #define X86_IOAPIC      UINT64_C(0xfec00000)

@@ -20,7 +20,6 @@ static const struct arch_map map = {
 	.pci_io_start = X86_PCI_IO_START,
 	.pci_io_end = X86_PCI_IO_END,
 	.ecam_start = X86_ECAM_START,
-	.ecam_buses = X86_ECAM_BUSES,
 	.chbs_end = X86_CXL_CHBS_END,
 	.intx_gsi = X86_GSI_INTX,
 	.intx_gsi_count = X86_GSI_INTX_COUNT,
@@ -28,6 +27,9 @@ static const struct arch_map map = {
 	.places = places,
 	.place_count = sizeof(places) / sizeof(places[0]),
 };
+
+_Static_assert(X86_ECAM_START + ((uint64_t)ARCH_ECAM_BUSES << 20) <= X86_CXL_CHBS_END,
+	       "configuration space ends below the host bridge registers");
 
 const struct arch_map *arch_map(void)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arch/x86_64/layout.h"
+#include "arch/arch.h"
 #include "vmm/machine/describe.h"
 #include "vmm/machine/internal.h"
 
@@ -111,6 +111,7 @@ static void add_segment(void *opaque, const struct passthrough_segment *segment)
 
 static void add_map(struct machine *machine, struct description *description)
 {
+	const struct arch_map *map = machine->map.layout.map;
 	size_t count;
 	const struct guest_ram_block *blocks =
 		guest_memory_blocks(machine->platform.memory, &count);
@@ -118,12 +119,12 @@ static void add_map(struct machine *machine, struct description *description)
 	for (size_t i = 0; i < count; i++)
 		add_row(description, blocks[i].gpa, blocks[i].size, DESCRIPTION_RAM, "RAM, node %u",
 			blocks[i].node);
-	add_row(description, X86_FIRMWARE_START, X86_FIRMWARE_END - X86_FIRMWARE_START,
-		DESCRIPTION_FIRMWARE, "ACPI tables (in RAM)");
-	add_row(description, X86_ECAM_START, (uint64_t)machine->pci.bus_count << 20,
+	add_row(description, map->ecam_start, (uint64_t)machine->pci.bus_count << 20,
 		DESCRIPTION_TRAPPED, "PCI ECAM");
-	add_row(description, X86_IOAPIC, 0x1000, DESCRIPTION_KVM, "IOAPIC");
-	add_row(description, X86_LAPIC, 0x1000, DESCRIPTION_KVM, "local APIC");
+	for (size_t i = 0; i < map->place_count; i++)
+		add_row(description, map->places[i].base, map->places[i].size,
+			map->places[i].in_ram ? DESCRIPTION_FIRMWARE : DESCRIPTION_KVM, "%s",
+			map->places[i].name);
 	for (size_t i = 0; i < machine->map.layout.accelerator_count; i++)
 		add_row(description, machine->map.layout.chbs[i], 0x10000, DESCRIPTION_TRAPPED,
 			"CXL host bridge %u component registers",

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/x86_64/layout.h"
-
 #define MIB                 ((uint64_t)1 << 20)
 #define GIB                 ((uint64_t)1 << 30)
 #define CHBS_BYTES          0x10000ull
@@ -15,8 +13,6 @@
 #define PCI_32_ALIGN        MIB         /* bridge window granularity, PCIe 7.5.1.3.8 */
 #define PCI_64_ALIGN_MAX    (1ull << 40)
 #define PCI_64_BRIDGE_0_MIN (64 * GIB) /* room for the guest to move BARs and for rescans */
-#define PCI_IO_START        0x1000ull
-#define PCI_IO_END          0x10000ull
 
 static int align_up(uint64_t value, uint64_t align, uint64_t *result)
 {
@@ -58,25 +54,28 @@ static int out_of_space(char *reason, const struct layout *layout, const char *w
 
 int layout_plan(const struct layout_input *input, struct layout *layout, char *reason)
 {
+	const struct arch_map *map = input->map;
+	uint64_t low_room = map->low_ram_end - map->low_ram_start;
 	uint64_t cursor;
 	char what[96];
 
 	memset(layout, 0, sizeof(*layout));
+	layout->map = map;
 	layout->accelerator_count = input->accelerator_count;
 	layout->limit = 1ull << (input->phys_bits < 52 ? input->phys_bits : 52);
 	if (input->dma_limit && input->dma_limit < layout->limit) {
 		layout->limit = input->dma_limit;
 		layout->limit_of = input->dma_limit_of;
 	}
-	layout->low_ram = input->ram_bytes < X86_LOW_RAM_END ? input->ram_bytes : X86_LOW_RAM_END;
+	layout->low_ram = input->ram_bytes < low_room ? input->ram_bytes : low_room;
 	layout->high_ram = input->ram_bytes - layout->low_ram;
-	if (__builtin_add_overflow(X86_HIGH_RAM_START, layout->high_ram, &cursor) ||
+	if (__builtin_add_overflow(map->high_ram_start, layout->high_ram, &cursor) ||
 	    cursor > layout->limit)
 		return out_of_space(reason, layout, "RAM", input->ram_bytes);
 
 	if (input->accelerator_count > MACHINE_MAX_DEVICES) {
 		snprintf(reason, LAYOUT_REASON,
-			 "%zu accelerators, but at most %u fit below the IOAPIC",
+			 "%zu accelerators, but at most %u have room for their host bridges",
 			 input->accelerator_count, MACHINE_MAX_DEVICES);
 		return -ENOSPC;
 	}
@@ -86,7 +85,7 @@ int layout_plan(const struct layout_input *input, struct layout *layout, char *r
 					 ? CXL_GRANULE
 					 : accelerator->window_align;
 
-		layout->chbs[i] = X86_CXL_CHBS_END - (i + 1) * CHBS_BYTES;
+		layout->chbs[i] = map->chbs_end - (i + 1) * CHBS_BYTES;
 		snprintf(what, sizeof(what), "the CXL window of %s", accelerator->name);
 		if (align_up(cursor, align, &cursor))
 			return out_of_space(reason, layout, what, accelerator->window_size);
@@ -103,33 +102,34 @@ static int place_32(const struct layout *layout, const struct pci_host_windows *
 		    size_t count, struct pci_host_windows *placed, char *reason)
 {
 	/* From the top down, so that bridge 0 gets one piece of all that is left. */
-	uint64_t top = X86_PCI_32_END;
+	const uint64_t bottom = layout->map->pci_32_start;
+	uint64_t top = layout->map->pci_32_end;
 
 	for (size_t i = count; i-- > 0;) {
 		uint64_t size = required[i].memory_32.size;
 
 		if (!size && i)
 			continue;
-		if (size > top - X86_PCI_32_START) {
+		if (size > top - bottom) {
 			snprintf(reason, LAYOUT_REASON,
 				 "the 32-bit BARs behind host bridge %zu need %" PRIu64
 				 " MiB, but only %" PRIu64 " MiB of 32-bit PCI space is left; use "
 				 "fewer devices with 32-bit BARs",
-				 i, size / MIB, (top - X86_PCI_32_START) / MIB);
+				 i, size / MIB, (top - bottom) / MIB);
 			return -ENOSPC;
 		}
 		if (!i) {
-			placed[0].memory_32.base = X86_PCI_32_START;
-			placed[0].memory_32.size = top - X86_PCI_32_START;
+			placed[0].memory_32.base = bottom;
+			placed[0].memory_32.size = top - bottom;
 			break;
 		}
 		/* A power of two is aligned to the largest BAR in it, and so is every boundary
 		 * below it. */
 		size = power_of_two_up(size < PCI_32_ALIGN ? PCI_32_ALIGN : size);
-		if (size > top - X86_PCI_32_START)
-			size = top - X86_PCI_32_START;
+		if (size > top - bottom)
+			size = top - bottom;
 		top = (top - size) & ~(size - 1);
-		if (top < X86_PCI_32_START)
+		if (top < bottom)
 			return out_of_space(reason, layout, "a 32-bit PCI window", size);
 		placed[i].memory_32.base = top;
 		placed[i].memory_32.size = size;
@@ -146,8 +146,8 @@ int layout_place_pci(const struct layout *layout, const struct pci_host_windows 
 	memset(placed, 0, count * sizeof(*placed));
 	if (!count || count > LAYOUT_MAX_BRIDGES)
 		return -ENOSPC;
-	placed[0].io.base = PCI_IO_START;
-	placed[0].io.size = PCI_IO_END - PCI_IO_START;
+	placed[0].io.base = layout->map->pci_io_start;
+	placed[0].io.size = layout->map->pci_io_end - layout->map->pci_io_start;
 	result = place_32(layout, required, count, placed, reason);
 	if (result)
 		return result;

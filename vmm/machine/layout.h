@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "devices/pci/root.h"
 #include "vmm/machine/specification.h"
 
 /*
  * The guest physical map as a pure plan: where RAM, CXL host bridge registers, CXL fixed windows
- * and PCI windows go. Nothing here allocates or calls the kernel, so that machines of any size can
- * be planned in a test.
+ * and PCI windows go between the fixed points of an architecture. Nothing here allocates or calls
+ * the kernel, so that machines of any size can be planned in a test.
  */
 #define LAYOUT_MAX_BRIDGES (MACHINE_MAX_DEVICES + 1)
 #define LAYOUT_REASON      320u
@@ -23,6 +24,7 @@ struct layout_accelerator {
 };
 
 struct layout_input {
+	const struct arch_map *map; /* outlives the layout */
 	uint64_t ram_bytes;
 	uint32_t phys_bits;       /* the guest's MAXPHYADDR */
 	uint64_t dma_limit;       /* first address that an IOMMU does not translate; 0: none */
@@ -32,8 +34,9 @@ struct layout_input {
 };
 
 struct layout {
-	uint64_t low_ram;                     /* bytes from 0 */
-	uint64_t high_ram;                    /* bytes from 4 GiB */
+	const struct arch_map *map;
+	uint64_t low_ram;                     /* bytes from map->low_ram_start */
+	uint64_t high_ram;                    /* bytes from map->high_ram_start */
 	uint64_t limit;                       /* first address that does not exist */
 	const char *limit_of;                 /* the device whose IOMMU sets it; NULL: the CPU */
 	uint64_t chbs[MACHINE_MAX_DEVICES];   /* CXL host bridge component registers, 64 KiB each */
@@ -50,7 +53,7 @@ int layout_plan(const struct layout_input *input, struct layout *layout, char *r
 
 /*
  * layout_place_pci() - address space for @count host bridges: each gets what it requires, and
- * bridge 0 the rest of the 32-bit window and of the I/O ports. 64-bit windows come after the CXL
+ * bridge 0 the rest of the 32-bit window and of the PCI ports. 64-bit windows come after the CXL
  * windows, each aligned to its size rounded up to a power of two (at most 1 TiB). Returns 0 or
  * -ENOSPC with @reason.
  */

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "arch/x86_64/layout.h"
 #include "vmm/machine/internal.h"
 
 static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topology,
@@ -51,6 +50,7 @@ static int plan_layout(struct machine *machine)
 {
 	struct layout_accelerator accelerators[MACHINE_MAX_DEVICES];
 	struct layout_input input = {
+		.map = arch_map(),
 		.ram_bytes = machine->config->memory.bytes,
 		.phys_bits = arch_cpus_phys_bits(machine->cpus.model),
 		.accelerators = accelerators,
@@ -122,9 +122,9 @@ static int create_pci(struct machine *machine)
 		.irq = machine->platform.irq,
 		.memory = machine->platform.memory,
 		.logger = machine->logger,
-		.ecam_base = X86_ECAM_START,
+		.ecam_base = arch_map()->ecam_start,
 		.bus_count = machine->pci.bus_count,
-		.intx_gsi_base = X86_GSI_INTX,
+		.intx_gsi_base = arch_map()->intx_gsi,
 	};
 	int result = pci_root_create(&machine->pci.root, &options);
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "arch/x86_64/layout.h"
 #include "vmm/machine/internal.h"
 
 #define PREFAULT_THREADS_MAX 16u
@@ -23,22 +22,24 @@ static uint32_t prefault_threads(const struct cxvm_memory *memory)
 static int add_node(struct machine *machine, const struct guest_ram_options *options,
 		    uint64_t bytes, uint64_t *cursor)
 {
+	const struct layout *layout = &machine->map.layout;
+	const uint64_t low_end = layout->map->low_ram_start + layout->low_ram;
+
 	while (bytes) {
 		struct guest_ram_options block = *options;
 		int result;
 
 		block.gpa = *cursor;
 		block.size = bytes;
-		if (*cursor < machine->map.layout.low_ram &&
-		    bytes > machine->map.layout.low_ram - *cursor)
-			block.size = machine->map.layout.low_ram - *cursor;
+		if (*cursor < low_end && bytes > low_end - *cursor)
+			block.size = low_end - *cursor;
 		result = guest_memory_add_ram(machine->platform.memory, &block);
 		if (result)
 			return result;
 		bytes -= block.size;
 		*cursor += block.size;
-		if (*cursor == machine->map.layout.low_ram)
-			*cursor = X86_HIGH_RAM_START;
+		if (*cursor == low_end)
+			*cursor = layout->map->high_ram_start;
 	}
 	return 0;
 }
@@ -54,7 +55,7 @@ int machine_add_ram(struct machine *machine)
 		.prefault = toggle_on(memory->prefault, false),
 		.host_node = -1,
 	};
-	uint64_t cursor = 0;
+	uint64_t cursor = machine->map.layout.map->low_ram_start;
 
 	if (!options.shared && machine_needs_shared_ram(machine)) {
 		log_error(

@@ -11,7 +11,7 @@
 #include "devices/cxl/root_port.h"
 #include "devices/pci/root_port.h"
 #include "guest-fw/acpi/acpi.h"
-#include "arch/x86_64/layout.h"
+#include "arch/arch.h"
 #include "vmm/machine/internal.h"
 
 #define CXL_BUSES_PER_HOST 2u /* the root bus and the one below its only root port */
@@ -174,7 +174,7 @@ int machine_connect_devices(struct machine *machine)
 			machine->pci.plain_last_bus++;
 	}
 	machine->pci.bus_count = machine_accelerator_bus(machine, cxl_count);
-	_Static_assert(1 + CXL_BUSES_PER_HOST * MACHINE_MAX_DEVICES <= X86_ECAM_BUSES,
+	_Static_assert(1 + CXL_BUSES_PER_HOST * MACHINE_MAX_DEVICES <= ARCH_ECAM_BUSES,
 		       "every device has its buses");
 	return 0;
 }

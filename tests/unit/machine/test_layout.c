@@ -17,6 +17,7 @@ static int plan(uint64_t ram, uint32_t phys_bits, const struct layout_accelerato
 		size_t count)
 {
 	const struct layout_input input = {
+		.map = arch_map(),
 		.ram_bytes = ram,
 		.phys_bits = phys_bits,
 		.accelerators = list,
@@ -47,6 +48,41 @@ Test(layout, ram_crosses_the_hole_at_3_gib)
 	}
 }
 
+Test(layout, another_map_moves_everything)
+{
+	/* As an arm64 machine has it: registers and PCI below, RAM from 1 GiB on without a hole. */
+	static const struct arch_map other = {
+		.low_ram_start = GIB,
+		.low_ram_end = 256 * GIB,
+		.high_ram_start = 256 * GIB,
+		.pci_32_start = 0x10000000,
+		.pci_32_end = 0x3eff0000,
+		.pci_io_start = 0x1000,
+		.pci_io_end = 0x10000,
+		.chbs_end = 0x10000000,
+	};
+	static const struct layout_accelerator accelerator = {
+		.name = "gpu0", .window_size = GIB, .window_align = GIB};
+	const struct layout_input input = {
+		.map = &other,
+		.ram_bytes = 8 * GIB,
+		.phys_bits = 48,
+		.accelerators = &accelerator,
+		.accelerator_count = 1,
+	};
+	const struct pci_host_windows required[1] = {{.memory_32 = {.size = MIB}}};
+	struct pci_host_windows placed[1];
+
+	cr_assert_eq(layout_plan(&input, &layout, reason), 0, "%s", reason);
+	cr_expect_eq(layout.low_ram, 8 * GIB);
+	cr_expect_eq(layout.high_ram, 0);
+	cr_expect_eq(layout.chbs[0], 0x10000000 - 0x10000);
+	cr_expect_eq(layout.window[0], 256 * GIB);
+	cr_assert_eq(layout_place_pci(&layout, required, 1, placed, reason), 0, "%s", reason);
+	cr_expect_eq(placed[0].memory_32.base, 0x10000000);
+	cr_expect_eq(placed[0].memory_32.size, 0x3eff0000 - 0x10000000);
+}
+
 Test(layout, ram_beyond_the_address_width_is_refused_with_a_reason)
 {
 	cr_assert_eq(plan(TIB, 40, NULL, 0), -ENOSPC); /* the hole pushes the last GiB out */
@@ -61,6 +97,7 @@ Test(layout, what_an_iommu_does_not_translate_is_no_place)
 		{.name = "gpu0", .window_size = 300 * GIB, .window_align = GIB},
 	};
 	struct layout_input input = {
+		.map = arch_map(),
 		.ram_bytes = 8 * GIB,
 		.phys_bits = 46,
 		.dma_limit = 512 * GIB,
