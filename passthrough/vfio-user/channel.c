@@ -8,27 +8,14 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "core/clock.h"
+#include "core/fd.h"
 #include "passthrough/vfio-user/receive.h"
+#include "passthrough/vfio-user/send.h"
 
 /* How often the event loop looks again during one read, before it leaves the rest to the reader. */
 #define CHANNEL_BUSY_LIMIT 256u
-
-uint64_t vfio_user_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-void vfio_user_fds_close(struct vfio_user_fds *fds)
-{
-	for (uint32_t i = 0; i < fds->count; i++)
-		close(fds->fds[i]);
-	fds->count = 0;
-}
 
 int vfio_user_channel_init(struct vfio_user_channel *channel, int fd, const char *name,
 			   const struct logger *logger, uint32_t timeout_ms,
@@ -64,170 +51,12 @@ void vfio_user_channel_destroy(struct vfio_user_channel *channel)
 {
 	for (unsigned int i = 0; i < 2; i++)
 		vfio_user_fds_close(&channel->fds[i]);
-	if (channel->fd >= 0)
-		close(channel->fd);
-	channel->fd = -1;
+	fd_close(&channel->fd);
 	free(channel->buffer);
 	channel->buffer = NULL;
 	pthread_cond_destroy(&channel->changed);
 	pthread_mutex_destroy(&channel->lock);
 	pthread_mutex_destroy(&channel->send_lock);
-}
-
-/* Under the lock. */
-static void channel_set_lost(struct vfio_user_channel *channel, const char *reason)
-{
-	if (channel->lost)
-		return;
-	channel->lost = true;
-	channel->reason = reason;
-	/* Whoever is reading or writing comes back at once. */
-	shutdown(channel->fd, SHUT_RDWR);
-	pthread_cond_broadcast(&channel->changed);
-}
-
-/* Without locks: tell the owner, once. */
-static void channel_tell_lost(struct vfio_user_channel *channel)
-{
-	bool tell;
-
-	pthread_mutex_lock(&channel->lock);
-	tell = channel->lost && !channel->lost_told;
-	if (tell)
-		channel->lost_told = true;
-	pthread_mutex_unlock(&channel->lock);
-	if (tell && channel->ops.lost)
-		channel->ops.lost(channel->ops.opaque, channel->reason);
-}
-
-void vfio_user_channel_fail(struct vfio_user_channel *channel, const char *reason)
-{
-	pthread_mutex_lock(&channel->lock);
-	channel_set_lost(channel, reason);
-	pthread_mutex_unlock(&channel->lock);
-	channel_tell_lost(channel);
-}
-
-bool vfio_user_channel_is_lost(struct vfio_user_channel *channel)
-{
-	bool lost;
-
-	pthread_mutex_lock(&channel->lock);
-	lost = channel->lost;
-	pthread_mutex_unlock(&channel->lock);
-	return lost;
-}
-
-/*
- * The send buffer is full. The server may be waiting for an answer of ours before it reads again,
- * so the event loop must be able to read while this caller waits.
- */
-static void channel_unclaim(struct vfio_user_channel *channel)
-{
-	pthread_mutex_lock(&channel->lock);
-	__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
-	pthread_cond_broadcast(&channel->changed);
-	pthread_mutex_unlock(&channel->lock);
-}
-
-/*
- * Send everything; the fds go with the first byte. A claim to the reader's role is given up before
- * waiting. Returns NULL or why it failed.
- */
-static const char *channel_send(struct vfio_user_channel *channel, struct iovec *parts,
-				size_t count, const int *fds, uint32_t fd_count, bool *claimed)
-{
-	union {
-		struct cmsghdr header;
-		uint8_t space[CMSG_SPACE(sizeof(int) * VFIO_USER_LIMIT_MSG_FDS)];
-	} control;
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-	uint64_t deadline = vfio_user_now_ms() + channel->timeout_ms;
-
-	if (fd_count) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
-	}
-	while (message.msg_iovlen) {
-		ssize_t sent = sendmsg(channel->fd, &message,
-				       MSG_NOSIGNAL | (*claimed ? MSG_DONTWAIT : 0));
-
-		if (sent < 0 && errno == EAGAIN && *claimed) {
-			channel_unclaim(channel);
-			*claimed = false;
-			continue;
-		}
-		if (sent < 0 && errno == EINTR && vfio_user_now_ms() < deadline)
-			continue;
-		if (sent < 0)
-			return errno == EAGAIN ? "the server does not take messages any more"
-					       : "the server closed the connection";
-		message.msg_control = NULL;
-		message.msg_controllen = 0;
-		while (message.msg_iovlen && (size_t)sent >= message.msg_iov->iov_len) {
-			sent -= (ssize_t)message.msg_iov->iov_len;
-			message.msg_iov++;
-			message.msg_iovlen--;
-		}
-		if (message.msg_iovlen) {
-			message.msg_iov->iov_base = (uint8_t *)message.msg_iov->iov_base + sent;
-			message.msg_iov->iov_len -= (size_t)sent;
-			if (vfio_user_now_ms() >= deadline)
-				return "the server takes messages too slowly";
-		}
-	}
-	return NULL;
-}
-
-/*
- * Under the send lock, after an answer that took from @start to now. Each single one is bounded,
- * but they may come for ever, and the event loop of all devices may be the one that waits.
- */
-static const char *channel_account_answer(struct vfio_user_channel *channel, uint64_t start)
-{
-	uint64_t now = vfio_user_now_ms();
-	uint64_t paid = (now - channel->answer_last_ms) / 10;
-
-	channel->answer_debt_ms -= paid < channel->answer_debt_ms ? paid : channel->answer_debt_ms;
-	channel->answer_debt_ms += now - start;
-	channel->answer_last_ms = now;
-	return channel->answer_debt_ms > channel->timeout_ms
-		       ? "the server takes answers to its commands too slowly"
-		       : NULL;
-}
-
-void vfio_user_channel_answer(struct vfio_user_channel *channel,
-			      const struct vfio_user_header *request, int result,
-			      const void *payload, uint32_t length)
-{
-	struct vfio_user_header header = {
-		.id = request->id,
-		.command = request->command,
-		.size = (uint32_t)sizeof(header) + (result ? 0 : length),
-		.flags = VFIO_USER_FLAG_TYPE_REPLY | (result ? VFIO_USER_FLAG_ERROR : 0),
-		.error = (uint32_t)(result ? -result : 0),
-	};
-	struct iovec parts[2] = {
-		{.iov_base = &header, .iov_len = sizeof(header)},
-		{.iov_base = (void *)(uintptr_t)payload, .iov_len = result ? 0 : length},
-	};
-	bool claimed = false;
-	const char *problem;
-	uint64_t start;
-
-	pthread_mutex_lock(&channel->send_lock);
-	start = vfio_user_now_ms();
-	problem = channel_send(channel, parts, parts[1].iov_len ? 2 : 1, NULL, 0, &claimed);
-	if (!problem)
-		problem = channel_account_answer(channel, start);
-	pthread_mutex_unlock(&channel->send_lock);
-	if (problem)
-		vfio_user_channel_fail(channel, problem);
 }
 
 /* Under the lock: an id that no outstanding call has. */
@@ -280,7 +109,10 @@ static const char *channel_submit(struct vfio_user_channel *channel, struct vfio
 		if (call->pending) {
 			call->next = channel->calls;
 			channel->calls = call;
-			*claimed |= channel->reader == VFIO_USER_READER_NONE;
+			if (!*claimed)
+				*claimed = vfio_user_reader_step(&channel->reader,
+								 VFIO_USER_READER_CLAIM) ==
+					   VFIO_USER_READER_YES;
 		}
 		headers[i] = (struct vfio_user_header){
 			.id = call->id,
@@ -297,13 +129,11 @@ static const char *channel_submit(struct vfio_user_channel *channel, struct vfio
 			parts[used++] =
 				(struct iovec){(void *)(uintptr_t)call->data, call->data_length};
 	}
-	if (*claimed)
-		__atomic_store_n(&channel->reader, VFIO_USER_READER_CLAIMED, __ATOMIC_RELEASE);
 	problem = channel->lost ? channel->reason : NULL;
 	pthread_mutex_unlock(&channel->lock);
 	if (!problem)
-		problem = channel_send(channel, parts, used, calls[0].fds,
-				       count == 1 ? calls[0].fd_count : 0, claimed);
+		problem = vfio_user_send(channel, parts, used, calls[0].fds,
+					 count == 1 ? calls[0].fd_count : 0, claimed);
 	pthread_mutex_unlock(&channel->send_lock);
 	return problem;
 }
@@ -317,13 +147,12 @@ static uint32_t channel_pending(const struct vfio_user_call *calls, uint32_t cou
 	return pending;
 }
 
-/* Under the lock, which is dropped while reading: be the reader once. */
+/* Under the lock, which is dropped while reading, and with the reader's role, which is given up. */
 static void channel_read_once(struct vfio_user_channel *channel, uint32_t pending, bool wait)
 {
 	const char *problem;
 
 	__atomic_store_n(&channel->poll_busy, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&channel->reader, VFIO_USER_READER_READING, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&channel->lock);
 	/*
 	 * Every outstanding reply has a header at least, so that many bytes will come: waiting for
@@ -332,10 +161,17 @@ static void channel_read_once(struct vfio_user_channel *channel, uint32_t pendin
 	problem = vfio_user_receive(channel, wait,
 				    pending > 1 ? pending * sizeof(struct vfio_user_header) : 0);
 	pthread_mutex_lock(&channel->lock);
-	__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
+	vfio_user_reader_step(&channel->reader, VFIO_USER_READER_DONE);
 	if (problem)
-		channel_set_lost(channel, problem);
+		vfio_user_set_lost(channel, problem);
 	pthread_cond_broadcast(&channel->changed);
+}
+
+/* Under the lock: whether the caller has the reader's role from now on. */
+static bool channel_may_read(struct vfio_user_channel *channel)
+{
+	return vfio_user_reader_step(&channel->reader, VFIO_USER_READER_READ) ==
+	       VFIO_USER_READER_YES;
 }
 
 static void channel_wait(struct vfio_user_channel *channel, uint64_t deadline)
@@ -349,7 +185,7 @@ static void channel_wait(struct vfio_user_channel *channel, uint64_t deadline)
 int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_call *calls,
 			   uint32_t count)
 {
-	uint64_t deadline = vfio_user_now_ms() + channel->timeout_ms;
+	uint64_t deadline = clock_now_ms() + channel->timeout_ms;
 	bool claimed = false, lost;
 	const char *problem;
 	uint32_t pending;
@@ -364,19 +200,19 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 	problem = channel_submit(channel, calls, count, &claimed);
 	pthread_mutex_lock(&channel->lock);
 	if (claimed)
-		__atomic_store_n(&channel->reader, VFIO_USER_READER_NONE, __ATOMIC_RELEASE);
+		vfio_user_reader_step(&channel->reader, VFIO_USER_READER_UNCLAIM);
 	if (problem)
-		channel_set_lost(channel, problem);
+		vfio_user_set_lost(channel, problem);
 	while (!channel->lost && (pending = channel_pending(calls, count)) != 0) {
-		if (vfio_user_now_ms() >= deadline)
-			channel_set_lost(channel, "the server did not answer in time");
-		else if (channel->reader)
-			channel_wait(channel, deadline);
-		else
+		if (clock_now_ms() >= deadline)
+			vfio_user_set_lost(channel, "the server did not answer in time");
+		else if (channel_may_read(channel))
 			channel_read_once(channel, pending, true);
+		else
+			channel_wait(channel, deadline);
 	}
 	/* What the event loop left to us: bytes that arrived behind our replies. */
-	while (!channel->lost && channel->poll_skipped && !channel->reader) {
+	while (!channel->lost && channel->poll_skipped && channel_may_read(channel)) {
 		channel->poll_skipped = false;
 		channel_read_once(channel, 0, false);
 	}
@@ -389,7 +225,7 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 	}
 	pthread_mutex_unlock(&channel->lock);
 	if (lost)
-		channel_tell_lost(channel);
+		vfio_user_tell_lost(channel);
 	return lost ? -ENODEV : 0;
 }
 
@@ -409,16 +245,25 @@ enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel)
 		return VFIO_USER_POLL_BUSY;
 	if (pthread_mutex_trylock(&channel->lock))
 		return VFIO_USER_POLL_BUSY;
-	if (channel->reader == VFIO_USER_READER_READING) {
-		channel->poll_skipped = true;
-	} else if (channel->reader) {
-		result = VFIO_USER_POLL_BUSY;
-	} else if (!channel->lost) {
+	switch (channel->lost ? VFIO_USER_READER_NO
+			      : vfio_user_reader_step(&channel->reader, VFIO_USER_READER_POLL)) {
+	case VFIO_USER_READER_YES:
 		channel_read_once(channel, 0, false);
 		if (!channel->lost)
 			result = VFIO_USER_POLL_MORE;
+		break;
+	case VFIO_USER_READER_LATER:
+		result = VFIO_USER_POLL_BUSY;
+		break;
+	case VFIO_USER_READER_LEFT:
+		channel->poll_skipped = true;
+		break;
+	case VFIO_USER_READER_NO:
+	case VFIO_USER_READER_NEVER:
+	default:
+		break;
 	}
 	pthread_mutex_unlock(&channel->lock);
-	channel_tell_lost(channel);
+	vfio_user_tell_lost(channel);
 	return result;
 }

@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
-#include "wire/vfio_user.h"
 #include "core/log.h"
+#include "passthrough/vfio-user/reader.h"
+#include "wire/vfio_user.h"
 
 /*
  * The message layer of the vfio-user client: framing, ids, replies in any order, file descriptors,
@@ -62,12 +64,6 @@ struct vfio_user_channel_ops {
 	/* Called once, without locks. */
 	void (*lost)(void *opaque, const char *reason);
 	void *opaque;
-};
-
-enum vfio_user_reader {
-	VFIO_USER_READER_NONE = 0,
-	VFIO_USER_READER_CLAIMED, /* a caller will read as soon as it has sent */
-	VFIO_USER_READER_READING,
 };
 
 enum vfio_user_poll {
@@ -126,14 +122,16 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
  */
 enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel);
 
-/* Of CLOCK_MONOTONIC. */
-uint64_t vfio_user_now_ms(void);
-
 /* Declare the server lost; @reason is a constant text. Any thread. */
 void vfio_user_channel_fail(struct vfio_user_channel *channel, const char *reason);
 
 bool vfio_user_channel_is_lost(struct vfio_user_channel *channel);
 
-void vfio_user_fds_close(struct vfio_user_fds *fds);
+static inline void vfio_user_fds_close(struct vfio_user_fds *fds)
+{
+	for (uint32_t i = 0; i < fds->count; i++)
+		close(fds->fds[i]);
+	fds->count = 0;
+}
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/internal.h"
 
@@ -26,7 +27,7 @@ static struct vfio_user_client *client_of(struct vfio_transport *transport)
  */
 static int client_go_on(struct vfio_user_client *client, uint64_t start)
 {
-	if (vfio_user_now_ms() - start < client->channel.timeout_ms)
+	if (clock_now_ms() - start < client->channel.timeout_ms)
 		return 0;
 	vfio_user_channel_fail(&client->channel, "the server answers too slowly");
 	return -ENODEV;
@@ -39,7 +40,7 @@ static int client_read(struct vfio_transport *transport, uint32_t index, uint64_
 	uint32_t piece = client->limits.max_data_xfer_size;
 	uint8_t small[sizeof(struct vfio_user_region_access) + 64];
 	uint8_t *reply = small;
-	uint64_t begin = length > piece ? vfio_user_now_ms() : 0;
+	uint64_t begin = length > piece ? clock_now_ms() : 0;
 	int result = 0;
 
 	if (!length || length > VFIO_TRANSPORT_MAX_ACCESS)
@@ -115,7 +116,7 @@ static int client_write(struct vfio_transport *transport, uint32_t index, uint64
 {
 	struct vfio_user_client *client = client_of(transport);
 	uint32_t piece = client->limits.max_data_xfer_size;
-	uint64_t begin = length > piece ? vfio_user_now_ms() : 0;
+	uint64_t begin = length > piece ? clock_now_ms() : 0;
 	int result = 0;
 
 	if (!length || length > VFIO_TRANSPORT_MAX_ACCESS)
@@ -220,7 +221,7 @@ static int client_set_irqs(struct vfio_transport *transport, uint32_t index, uin
 {
 	struct vfio_user_client *client = client_of(transport);
 	struct vfio_user_irq_set set = {.flags = flags, .index = index, .start = start};
-	uint64_t begin = vfio_user_now_ms();
+	uint64_t begin = clock_now_ms();
 	uint32_t done = 0;
 	int result;
 

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "passthrough/vfio-user/send.h"
+
 /* Offset of the last message that begins in the buffer: what fresh fds belong to. */
 static size_t receive_last_start(const struct vfio_user_channel *channel)
 {
@@ -126,7 +128,7 @@ static void receive_command(struct vfio_user_channel *channel,
 		result = channel->ops.command(channel->ops.opaque, header->command, payload, length,
 					      &answer, &answer_length);
 	if (!(header->flags & VFIO_USER_FLAG_NO_REPLY))
-		vfio_user_channel_answer(channel, header, result, answer, answer_length);
+		vfio_user_answer(channel, header, result, answer, answer_length);
 }
 
 /* All complete messages, front to back. */

@@ -17,9 +17,4 @@
  */
 const char *vfio_user_receive(struct vfio_user_channel *channel, bool wait, size_t at_least);
 
-/* Send the reply to a command of the server. */
-void vfio_user_channel_answer(struct vfio_user_channel *channel,
-			      const struct vfio_user_header *request, int result,
-			      const void *payload, uint32_t length);
-
 #endif

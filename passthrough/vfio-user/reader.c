@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "passthrough/vfio-user/reader.h"
+
+#include <assert.h>
+
+#define STEP(answer, next)                                                                         \
+	{                                                                                          \
+		VFIO_USER_READER_##answer, VFIO_USER_READER_##next                                 \
+	}
+
+const struct vfio_user_reader_step vfio_user_reader_steps[VFIO_USER_READERS]
+							 [VFIO_USER_READER_EVENTS] = {
+	[VFIO_USER_READER_NONE] = {
+		[VFIO_USER_READER_CLAIM] = STEP(YES, CLAIMED),
+		[VFIO_USER_READER_UNCLAIM] = STEP(NEVER, NONE),
+		[VFIO_USER_READER_READ] = STEP(YES, READING),
+		[VFIO_USER_READER_POLL] = STEP(YES, READING),
+		[VFIO_USER_READER_DONE] = STEP(NEVER, NONE),
+	},
+	[VFIO_USER_READER_CLAIMED] = {
+		[VFIO_USER_READER_CLAIM] = STEP(NO, CLAIMED),
+		[VFIO_USER_READER_UNCLAIM] = STEP(YES, NONE),
+		[VFIO_USER_READER_READ] = STEP(NO, CLAIMED),
+		[VFIO_USER_READER_POLL] = STEP(LATER, CLAIMED),
+		[VFIO_USER_READER_DONE] = STEP(NEVER, CLAIMED),
+	},
+	[VFIO_USER_READER_READING] = {
+		[VFIO_USER_READER_CLAIM] = STEP(NO, READING),
+		[VFIO_USER_READER_UNCLAIM] = STEP(NEVER, READING),
+		[VFIO_USER_READER_READ] = STEP(NO, READING),
+		[VFIO_USER_READER_POLL] = STEP(LEFT, READING),
+		[VFIO_USER_READER_DONE] = STEP(YES, NONE),
+	},
+};
+
+enum vfio_user_reader_answer vfio_user_reader_step(enum vfio_user_reader *reader,
+						   enum vfio_user_reader_event event)
+{
+	const struct vfio_user_reader_step *step = &vfio_user_reader_steps[*reader][event];
+
+	assert(step->answer != VFIO_USER_READER_NEVER);
+	__atomic_store_n(reader, step->next, __ATOMIC_RELEASE);
+	return step->answer;
+}
