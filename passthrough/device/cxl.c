@@ -3,27 +3,30 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
+#include "core/ranges.h"
 #include "passthrough/device/internal.h"
-#include "wire/vfio_cxl.h"
 #include "passthrough/discover/window_placement.h"
 
 /*
  * The device memory is mapped into this process once and whole, at an address that allows the
  * largest pages, and never touched by it: on real hardware a stray access can take the host down.
  */
-int passthrough_map_dpa(struct passthrough_device *device)
+int passthrough_map_memory(struct passthrough_device *device)
 {
 	uint64_t size = device->facts.dpa_size;
 	uint64_t congruent = device->geometry.base % device->facts.window_align;
 	uint64_t reserve = window_host_slack(size, device->facts.window_align);
+	struct window *whole =
+		window_add(device, GUEST_WINDOW_DPA, device->record.memory_region, 0, size);
 	void *reserved;
 	int result;
 
-	if (!reserve)
+	if (!reserve || !whole)
 		return -EINVAL;
 	if (congruent)
 		device->facts.window_align = WINDOW_GRANULARITY;
@@ -31,79 +34,49 @@ int passthrough_map_dpa(struct passthrough_device *device)
 		mmap(NULL, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (reserved == MAP_FAILED)
 		return -errno;
-	device->dpa_reserved = reserved;
-	device->dpa_reserved_size = reserve;
-	device->dpa_host = (void *)(uintptr_t)window_host_start((uint64_t)(uintptr_t)reserved,
-								window_alignment(size), congruent);
-	result = device->transport->ops->map(device->transport, device->record.memory_region, 0,
-					     size, &device->dpa_host, &device->dpa_fd,
-					     &device->dpa_fd_offset);
+	whole->reserved = reserved;
+	whole->reserved_size = reserve;
+	whole->host = (void *)(uintptr_t)window_host_start((uint64_t)(uintptr_t)reserved,
+							   window_alignment(size), congruent);
+	result = window_map(device, whole);
 	if (result) {
-		device->dpa_host = NULL;
 		log_error(device->environment.logger, device->id,
 			  "the device memory of %#llx bytes cannot be mapped: %s",
 			  (unsigned long long)size, strerror(-result));
-	}
-	return result;
-}
-
-/* Under device->lock: one memory slot, whatever the size, and the DMA mapping. */
-static int dpa_map(struct passthrough_device *device, unsigned int decoder)
-{
-	struct passthrough_dpa *dpa = &device->dpa[decoder];
-	struct guest_window window = {
-		.name = dpa->name,
-		.kind = GUEST_WINDOW_DPA,
-		.gpa = dpa->gpa,
-		.size = dpa->size,
-		.host = (uint8_t *)device->dpa_host + dpa->dpa,
-	};
-	int result;
-
-	if (!device->dpa_host)
-		return -ENODEV; /* the host took it back just now */
-	snprintf(dpa->name, sizeof(dpa->name), "%.24s DPA %u", device->id, decoder);
-	result = guest_memory_map_window(device->environment.memory, &window, &dpa->window);
-	if (result)
 		return result;
-	dpa->mapped = true;
-	if (device->options.dma_dpa == PASSTHROUGH_DMA_TRY)
-		dpa->dma_mapped = passthrough_dma_map_memory(
-			device, dpa->gpa, dpa->size, window.host, device->dpa_fd,
-			device->dpa_fd_offset + dpa->dpa, "device memory");
+	}
+	device->memory = whole;
+	device->decoders = whole + 1;
+	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
+		struct window *window = window_add(device, GUEST_WINDOW_DPA, whole->region, 0, 0);
+
+		if (!window)
+			return -EINVAL;
+		snprintf(window->name, sizeof(window->name), "%.24s DPA %u", device->id, i);
+	}
 	return 0;
 }
 
-/* Under device->lock. */
-static void dpa_unmap(struct passthrough_device *device, struct passthrough_dpa *dpa)
-{
-	/* The device first: nothing may reach memory that the guest has given up. */
-	if (dpa->dma_mapped)
-		passthrough_dma_unmap_memory(device, dpa->gpa, dpa->size);
-	if (dpa->mapped)
-		guest_memory_unmap_window(device->environment.memory, dpa->window);
-	dpa->mapped = dpa->dma_mapped = false;
-}
-
 /* Under the HDM block's lock: a decoder was committed. */
-static int dpa_committed(void *opaque, unsigned int decoder, const struct hdm_decoder_range *range)
+static int memory_committed(void *opaque, unsigned int decoder,
+			    const struct hdm_decoder_range *range)
 {
 	struct passthrough_device *device = opaque;
-	struct passthrough_dpa *dpa = &device->dpa[decoder];
+	struct window *window = &device->decoders[decoder];
+	/* The device may end inside the last 256 MiB of the decoder: all-ones behind it. */
+	uint64_t size = device->facts.dpa_size - range->dpa;
 	int result;
 
-	if (range->dpa >= device->facts.dpa_size || passthrough_is_lost(device))
+	if (range->dpa >= device->facts.dpa_size || passthrough_life_is_lost(&device->life))
 		return -EINVAL;
 	pthread_mutex_lock(&device->lock);
-	dpa->gpa = range->base;
-	dpa->dpa = range->dpa;
-	/* The device may end inside the last 256 MiB of the decoder: all-ones behind it. */
-	dpa->size = device->facts.dpa_size - range->dpa;
-	if (dpa->size > range->size)
-		dpa->size = range->size;
-	result = dpa_map(device, decoder);
-	dpa->committed = !result;
+	result = window_slice(window, device->memory, range->dpa,
+			      size < range->size ? size : range->size);
 	if (!result)
+		result = window_give(device, window, range->base);
+	if (result)
+		window->size = 0;
+	else
 		passthrough_count(device->counters.commits);
 	pthread_mutex_unlock(&device->lock);
 	if (result)
@@ -115,32 +88,28 @@ static int dpa_committed(void *opaque, unsigned int decoder, const struct hdm_de
 	return result;
 }
 
-static void dpa_decommitted(void *opaque, unsigned int decoder)
+static void memory_decommitted(void *opaque, unsigned int decoder)
 {
 	struct passthrough_device *device = opaque;
-	struct passthrough_dpa *dpa = &device->dpa[decoder];
+	struct window *window = &device->decoders[decoder];
 
 	pthread_mutex_lock(&device->lock);
-	if (dpa->committed)
+	if (window->size)
 		passthrough_count(device->counters.decommits);
-	dpa_unmap(device, dpa);
-	dpa->committed = false;
+	window_take(device, window);
+	window->size = 0;
 	pthread_mutex_unlock(&device->lock);
 }
 
-void passthrough_remove_dpa(struct passthrough_device *device)
-{
-	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++)
-		dpa_unmap(device, &device->dpa[i]);
-}
-
-void passthrough_restore_dpa(struct passthrough_device *device)
+void passthrough_restore_memory(struct passthrough_device *device)
 {
 	pthread_mutex_lock(&device->lock);
-	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
-		if (!device->dpa[i].committed || device->dpa[i].mapped)
+	for (unsigned int i = 0; device->decoders && i < HDM_DECODER_MAX; i++) {
+		struct window *window = &device->decoders[i];
+
+		if (!window->size || window->in_guest)
 			continue;
-		if (dpa_map(device, i))
+		if (window_give(device, window, window->gpa))
 			log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 				    device->id, "HDM decoder %u: its memory does not come back", i);
 	}
@@ -150,9 +119,9 @@ void passthrough_restore_dpa(struct passthrough_device *device)
 /* What firmware did on the host, once more for the guest: committed and locked at the window. */
 int passthrough_commit_firmware(struct passthrough_device *device)
 {
-	if (!device->facts.firmware_committed || passthrough_is_lost(device))
+	if (!device->facts.firmware_committed || passthrough_life_is_lost(&device->life))
 		return 0;
-	return hdm_decoder_firmware_commit(&device->hdm, 0, device->window_base,
+	return hdm_decoder_firmware_commit(&device->cxl->hdm, 0, device->cxl->window_base,
 					   device->facts.window_size, device->geometry.host_only,
 					   true);
 }
@@ -172,13 +141,13 @@ bool passthrough_file_stays(int fd)
  * memory that cannot vanish under this process: a file that its server could shrink, or a device
  * that refuses accesses while it is gated, would end it with a signal.
  */
-int passthrough_lend_dpa(struct passthrough_device *device)
+int passthrough_lend_memory(struct passthrough_device *device)
 {
 	if (device->facts.memory != PASSTHROUGH_MEMORY_NODE || !device->environment.memory)
 		return 0;
-	if (!device->transport->ops->gates_memory && passthrough_file_stays(device->dpa_fd))
-		return guest_memory_lend(device->environment.memory, device->window_base,
-					 device->facts.dpa_size, device->dpa_host);
+	if (!device->transport->ops->gates_memory && passthrough_file_stays(device->memory->fd))
+		return guest_memory_lend(device->environment.memory, device->cxl->window_base,
+					 device->facts.dpa_size, device->memory->host);
 	log_warning(device->environment.logger, device->id,
 		    "memory=node: its memory is not sealed against vanishing, so virtio devices do "
 		    "not use buffers that the guest puts there; use no virtio devices, or boot the "
@@ -192,96 +161,117 @@ static int cxl_reset_requested(void *opaque)
 	struct passthrough_device *device = opaque;
 	int result;
 
-	cxl_component_reset(&device->component);
+	cxl_component_reset(&device->cxl->component);
 	result = passthrough_reset_transport(device);
 	/* Unlike with other resets the BARs stay where they are. */
 	if (!result)
-		passthrough_renew_windows_dma(device);
+		passthrough_renew_bars(device);
 	if (!result)
 		result = passthrough_commit_firmware(device);
 	return result;
 }
 
-int passthrough_plug_cxl(struct passthrough_device *device, const struct passthrough_place *place)
+static int check_place(const struct passthrough_device *device,
+		       const struct passthrough_place *place)
 {
-	struct hdm_decoder_options hdm = {
-		.count = device->geometry.decoders,
-		.dpa_size = device->facts.window_size,
-		.window_base = place->window_base,
-		.window_size = place->window_size,
-		.device_coherent = !device->geometry.host_only,
-		.host_only = device->geometry.host_only,
-		.committed = dpa_committed,
-		.decommitted = dpa_decommitted,
-		.opaque = device,
-	};
-	struct cxl_dvsec_options dvsec = {
+	uint64_t end;
+
+	if (is_aligned(place->window_base, WINDOW_GRANULARITY) &&
+	    place->window_size >= device->facts.window_size &&
+	    !__builtin_add_overflow(place->window_base, place->window_size, &end))
+		return 0;
+	log_error(device->environment.logger, device->id,
+		  "CXL window %#llx+%#llx does not fit %#llx bytes of device memory",
+		  (unsigned long long)place->window_base, (unsigned long long)place->window_size,
+		  (unsigned long long)device->facts.dpa_size);
+	return -EINVAL;
+}
+
+static int init_dvsec(struct passthrough_device *device, struct passthrough_cxl *cxl)
+{
+	const struct cxl_dvsec_options options = {
 		.committed = device->facts.firmware_committed,
-		.range_base = place->window_base,
+		.range_base = cxl->window_base,
 		.range_size = device->facts.window_size,
 		.reset_capable = true,
 		.reset = cxl_reset_requested,
 		.opaque = device,
 	};
-	struct cxl_component_options component = {.ras = true, .link = true, .hdm = &device->hdm};
-	uint64_t end;
-	int result;
+	int result =
+		cxl_dvsec_body_init(&cxl->dvsec, device->config + device->config_facts.cxl_dvsec,
+				    device->config_facts.cxl_dvsec_length, &options);
 
-	if (place->window_base % WINDOW_GRANULARITY ||
-	    place->window_size < device->facts.window_size ||
-	    __builtin_add_overflow(place->window_base, place->window_size, &end)) {
-		log_error(device->environment.logger, device->id,
-			  "CXL window %#llx+%#llx does not fit %#llx bytes of device memory",
-			  (unsigned long long)place->window_base,
-			  (unsigned long long)place->window_size,
-			  (unsigned long long)device->facts.dpa_size);
-		return -EINVAL;
-	}
-	device->window_base = place->window_base;
-	device->window_size = place->window_size;
-	result =
-		cxl_dvsec_body_init(&device->dvsec, device->config + device->config_facts.cxl_dvsec,
-				    device->config_facts.cxl_dvsec_length, &dvsec);
-	if (result) {
+	if (result)
 		log_error(device->environment.logger, device->id,
 			  "its CXL device DVSEC is too short or says that it has no memory");
-		return result;
-	}
-	result = hdm_decoder_init(&device->hdm, &hdm);
+	return result;
+}
+
+static int init_component(struct passthrough_device *device, struct passthrough_cxl *cxl)
+{
+	const struct hdm_decoder_options hdm = {
+		.count = device->geometry.decoders,
+		.dpa_size = device->facts.window_size,
+		.window_base = cxl->window_base,
+		.window_size = cxl->window_size,
+		.device_coherent = !device->geometry.host_only,
+		.host_only = device->geometry.host_only,
+		.committed = memory_committed,
+		.decommitted = memory_decommitted,
+		.opaque = device,
+	};
+	const struct cxl_component_options component = {
+		.ras = true, .link = true, .hdm = &cxl->hdm};
+	int result = hdm_decoder_init(&cxl->hdm, &hdm);
+
 	if (result)
 		return result;
-	result = cxl_component_init(&device->component, &component);
+	result = cxl_component_init(&cxl->component, &component);
+	if (result)
+		hdm_decoder_destroy(&cxl->hdm);
+	return result;
+}
+
+int passthrough_plug_cxl(struct passthrough_device *device, const struct passthrough_place *place)
+{
+	struct passthrough_cxl *cxl;
+	int result = check_place(device, place);
+
+	if (result)
+		return result;
+	cxl = calloc(1, sizeof(*cxl));
+	if (!cxl)
+		return -ENOMEM;
+	cxl->window_base = place->window_base;
+	cxl->window_size = place->window_size;
+	result = init_dvsec(device, cxl);
+	if (!result)
+		result = init_component(device, cxl);
 	if (result) {
-		hdm_decoder_destroy(&device->hdm);
+		free(cxl);
 		return result;
 	}
-	device->cxl_ready = true;
+	device->cxl = cxl;
 	return 0;
 }
 
 void passthrough_reset_cxl(struct passthrough_device *device)
 {
-	if (!device->cxl_ready)
+	if (!device->cxl)
 		return;
-	cxl_component_reset(&device->component);
-	cxl_dvsec_body_reset(&device->dvsec);
+	cxl_component_reset(&device->cxl->component);
+	cxl_dvsec_body_reset(&device->cxl->dvsec);
 }
 
 void passthrough_release_cxl(struct passthrough_device *device)
 {
-	if (device->cxl_ready) {
-		hdm_decoder_reset(&device->hdm);
-		cxl_component_destroy(&device->component);
-		hdm_decoder_destroy(&device->hdm);
-		device->cxl_ready = false;
-	}
-	passthrough_unmap_dpa(device);
-}
+	struct passthrough_cxl *cxl = device->cxl;
 
-void passthrough_unmap_dpa(struct passthrough_device *device)
-{
-	if (device->dpa_reserved)
-		munmap(device->dpa_reserved, device->dpa_reserved_size);
-	device->dpa_reserved = NULL;
-	device->dpa_host = NULL;
+	if (!cxl)
+		return;
+	hdm_decoder_reset(&cxl->hdm);
+	cxl_component_destroy(&cxl->component);
+	hdm_decoder_destroy(&cxl->hdm);
+	device->cxl = NULL;
+	free(cxl);
 }

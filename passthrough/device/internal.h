@@ -11,6 +11,9 @@
 #include "passthrough/view/dvsec_body.h"
 #include "passthrough/discover/cxl_geometry.h"
 #include "passthrough/device/passthrough.h"
+#include "passthrough/device/state.h"
+#include "passthrough/device/trap.h"
+#include "passthrough/device/window.h"
 #include "passthrough/discover/region_planner.h"
 #include "passthrough/iommu/address_space.h"
 #include "passthrough/transport/info.h"
@@ -19,51 +22,22 @@
 /*
  * What the files of a passed-through device share.
  *
- * Locks, in this order: the PCI root's (configuration space, BAR placement, reset), the HDM
- * block's, then device->lock (windows, DPA slots, interrupt mode), then guest_memory / bus / irq.
+ * Locks, in this order: the PCI root's (configuration space, BAR placement, interrupt mode, reset),
+ * the HDM block's, then device->lock (windows, traps), then guest_memory / bus / irq. The state
+ * needs none.
  * The transport may call back from inside any of its operations: that callback takes no lock.
  */
 
-/* One segment of a BAR at work. */
-struct passthrough_part {
-	struct passthrough_device *device;
-	unsigned int bar;
-	struct region_segment segment;
-	struct bus_region region; /* trapped segments */
-	bool on_bus;
-	void *host; /* direct segments: mapping, NULL when it could not be made (then forwarded) */
-	int fd;
-	uint64_t fd_offset;
-	uint32_t window;
-	bool window_mapped;
-	bool dma_mapped;
-	uint64_t gpa; /* while mapped */
-	char name[48];
-};
+/* The whole device memory, which is only mapped here, and a slice for each decoder. */
+#define PASSTHROUGH_CXL_WINDOWS (1u + HDM_DECODER_MAX)
 
-struct passthrough_bar {
-	struct region_plan plan;
-	struct passthrough_part *parts;
-	uint32_t part_count;
-};
-
-/* The memory behind one HDM decoder while it is committed. */
-struct passthrough_dpa {
-	bool committed;
-	bool mapped; /* committed, and not taken away by a fault */
-	bool dma_mapped;
-	uint32_t window;
-	uint64_t gpa;
-	uint64_t dpa;
-	uint64_t size;
-	char name[48];
-};
-
-enum passthrough_irq_mode {
-	PASSTHROUGH_IRQ_NONE = 0,
-	PASSTHROUGH_IRQ_INTX,
-	PASSTHROUGH_IRQ_MSI,
-	PASSTHROUGH_IRQ_MSIX,
+/* What the guest sees of a CXL device beyond a PCI function's. */
+struct passthrough_cxl {
+	struct hdm_decoder_block hdm;
+	struct cxl_component component;
+	struct cxl_dvsec_body dvsec;
+	uint64_t window_base; /* of the CFMWS */
+	uint64_t window_size;
 };
 
 struct passthrough_device {
@@ -78,12 +52,8 @@ struct passthrough_device {
 	struct vfio_transport *transport;
 	pthread_mutex_t lock;
 
-	bool lost;               /* atomic: every access answers all-ones */
-	bool lost_reported;      /* atomic exchange: one message, one clean-up */
-	const char *lost_reason; /* atomic: NULL until the first reason, then that one */
-	bool wanted_back;        /* atomic: the host asked for it; passthrough_serve() gives it */
-	bool plugged;
-	bool vectors_ready; /* MSI and MSI-X structures exist */
+	struct passthrough_life life;
+	bool wanted_back; /* atomic: the host asked for it; passthrough_serve() gives it */
 
 	/* Discovery */
 	struct vfio_device info;
@@ -96,26 +66,23 @@ struct passthrough_device {
 	struct cxl_geometry geometry;
 	uint64_t page_size;
 
-	struct passthrough_bar bars[PCI_BAR_COUNT];
-	struct passthrough_part rom;
-	bool windows_withdrawn; /* after a fault, until the guest enables memory decoding again */
-	bool resetting;         /* atomic: passthrough_reset_transport() is at work */
-	uint64_t fault_since;   /* ns; first and last refusal of the series that is tried again */
+	/* BARs */
+	uint64_t bar_size[PCI_BAR_COUNT];
+	struct bar_segment *segments;
+	uint32_t segment_count;
+	struct bar_segment rom;
+
+	/* Under lock */
+	struct window *windows;
+	uint32_t window_count;
+	uint32_t window_room;
+	uint64_t fault_since; /* ns; first and last refusal of the series that is tried again */
 	uint64_t fault_last;
 
 	/* CXL */
-	bool cxl_ready; /* hdm, component and dvsec are initialised */
-	struct hdm_decoder_block hdm;
-	struct cxl_component component;
-	struct cxl_dvsec_body dvsec;
-	void *dpa_reserved; /* address space with room for alignment */
-	uint64_t dpa_reserved_size;
-	void *dpa_host; /* the device memory in this process; never touched by it */
-	int dpa_fd;
-	uint64_t dpa_fd_offset;
-	uint64_t window_base;
-	uint64_t window_size;
-	struct passthrough_dpa dpa[HDM_DECODER_MAX];
+	struct window *memory;       /* in windows: all of it */
+	struct window *decoders;     /* in windows: HDM_DECODER_MAX */
+	struct passthrough_cxl *cxl; /* NULL until it is plugged, and for others */
 
 	/* Interrupts */
 	enum passthrough_irq_mode irq_mode;
@@ -130,46 +97,44 @@ struct passthrough_device {
 
 #define passthrough_count(field) __atomic_fetch_add(&(field), 1, __ATOMIC_RELAXED)
 
-/* passthrough_device.c: passthrough_connect() on a transport that is open already; it becomes the
- * device's, also on failure. */
+/* connect.c: passthrough_connect() on a transport that is open already; it becomes the device's,
+ * also on failure. */
 int passthrough_adopt(const struct passthrough_options *options,
 		      const struct passthrough_environment *environment,
 		      struct vfio_transport *transport, struct passthrough_device **device);
 
-/* passthrough_discover.c: everything that is read from the device; plans, maps. */
+/* discover.c: everything that is read from the device. */
 int passthrough_discover(struct passthrough_device *device);
 
-/* passthrough_bars.c */
-int passthrough_prepare_bars(struct passthrough_device *device);  /* plans and host mappings */
-int passthrough_register_bars(struct passthrough_device *device); /* into the PCI function */
+/* bars.c: segments; their mappings here; into the PCI function. */
+int passthrough_plan_bars(struct passthrough_device *device);
+void passthrough_map_bars(struct passthrough_device *device);
+int passthrough_register_bars(struct passthrough_device *device);
 int passthrough_bar_mapped(struct pci_device *pci, unsigned int bar, uint64_t address);
 void passthrough_bar_unmapped(struct pci_device *pci, unsigned int bar);
-void passthrough_remove_windows(struct passthrough_device *device); /* under device->lock */
-void passthrough_unmap_windows(struct passthrough_device *device);  /* of this process */
 /* After a reset that left the BARs in place: DMA mappings of windows that it has ended. */
-void passthrough_renew_windows_dma(struct passthrough_device *device);
+void passthrough_renew_bars(struct passthrough_device *device);
 void passthrough_release_bars(struct passthrough_device *device);
 
-/* passthrough_cxl.c */
-int passthrough_map_dpa(struct passthrough_device *device);
+/* cxl.c */
+int passthrough_map_memory(struct passthrough_device *device);
 int passthrough_plug_cxl(struct passthrough_device *device, const struct passthrough_place *place);
 int passthrough_commit_firmware(struct passthrough_device *device);
 /* memory=node: lets emulated devices reach it. Returns 0 or -errno of guest_memory_lend(). */
-int passthrough_lend_dpa(struct passthrough_device *device);
+int passthrough_lend_memory(struct passthrough_device *device);
 /* Whether all pages of the file @fd stay reachable whatever its owner does. */
 bool passthrough_file_stays(int fd);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
-void passthrough_remove_dpa(struct passthrough_device *device);  /* under device->lock */
-void passthrough_unmap_dpa(struct passthrough_device *device);   /* of this process */
-void passthrough_restore_dpa(struct passthrough_device *device); /* what a fault took away */
+/* The memory behind committed decoders that a fault took away. */
+void passthrough_restore_memory(struct passthrough_device *device);
 
-/* passthrough_irq.c */
+/* irq.c */
 int passthrough_prepare_vectors(struct passthrough_device *device);
 void passthrough_update_irqs(struct passthrough_device *device); /* under the root's lock */
 void passthrough_stop_irqs(struct passthrough_device *device);
 
-/* passthrough_dma.c */
+/* dma.c */
 void passthrough_dma_facts(struct passthrough_device *device); /* what its DMA asks of RAM */
 /* Whether a reset takes the device's windows out of the DMA map. */
 bool passthrough_dma_ends_with_reset(const struct passthrough_device *device);
@@ -181,13 +146,14 @@ bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa,
 				void *host, int fd, uint64_t fd_offset, const char *what);
 void passthrough_dma_unmap_memory(struct passthrough_device *device, uint64_t gpa, uint64_t size);
 
-/* passthrough_lost.c */
+/* loss.c */
 void passthrough_lost(void *opaque, const char *reason);
 /* The host wants the device back: it is lost, and passthrough_serve() keeps nothing of it. Any
  * thread. */
 void passthrough_requested(void *opaque);
 
-/* passthrough_reset.c */
+/* reset.c: returns 0, or -errno after the device was declared lost or left as it was. Under the
+ * root's lock once it is plugged. */
 int passthrough_reset_transport(struct passthrough_device *device);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
 #include "passthrough/device/internal.h"
@@ -64,7 +65,6 @@ int passthrough_prepare_vectors(struct passthrough_device *device)
 
 		result = pci_msi_init(&device->pci, &options);
 	}
-	device->vectors_ready = true;
 	if (result)
 		log_error(device->environment.logger, device->id,
 			  "its interrupt capabilities are not usable: %s", strerror(-result));
@@ -98,9 +98,8 @@ static void intx_stop(struct passthrough_device *device)
 					 0, 0, NULL);
 	if (device->environment.irq)
 		irq_detach(device->environment.irq, device->intx_gsi, device->intx_fd);
-	close(device->intx_fd);
-	close(device->intx_resample_fd);
-	device->intx_fd = device->intx_resample_fd = -1;
+	fd_close(&device->intx_fd);
+	fd_close(&device->intx_resample_fd);
 }
 
 /*
@@ -129,11 +128,8 @@ static int intx_start(struct passthrough_device *device)
 		result = irq_attach(device->environment.irq, device->intx_gsi, device->intx_fd,
 				    device->intx_resample_fd);
 	if (result) {
-		if (device->intx_fd >= 0)
-			close(device->intx_fd);
-		if (device->intx_resample_fd >= 0)
-			close(device->intx_resample_fd);
-		device->intx_fd = device->intx_resample_fd = -1;
+		fd_close(&device->intx_fd);
+		fd_close(&device->intx_resample_fd);
 	}
 	return result;
 }
@@ -152,6 +148,12 @@ static enum passthrough_irq_mode irq_wanted(const struct passthrough_device *dev
 	return PASSTHROUGH_IRQ_NONE;
 }
 
+static void irq_move(struct passthrough_device *device, enum passthrough_irq_mode to)
+{
+	assert(passthrough_irq_mode_may_follow(device->irq_mode, to));
+	device->irq_mode = to;
+}
+
 void passthrough_stop_irqs(struct passthrough_device *device)
 {
 	switch (device->irq_mode) {
@@ -167,10 +169,11 @@ void passthrough_stop_irqs(struct passthrough_device *device)
 						 TRIGGER_NONE, 0, 0, NULL);
 		break;
 	case PASSTHROUGH_IRQ_NONE:
+	case PASSTHROUGH_IRQ_MODES:
 	default:
 		break;
 	}
-	device->irq_mode = PASSTHROUGH_IRQ_NONE;
+	irq_move(device, PASSTHROUGH_IRQ_NONE);
 	device->irq_armed = 0;
 }
 
@@ -186,7 +189,7 @@ void passthrough_update_irqs(struct passthrough_device *device)
 		return;
 	/* One kind at a time, as VFIO has it. */
 	passthrough_stop_irqs(device);
-	if (passthrough_is_lost(device))
+	if (passthrough_life_is_lost(&device->life))
 		return;
 	if (wanted == PASSTHROUGH_IRQ_MSIX)
 		result = irq_arm(device, VFIO_PCI_MSIX_IRQ_INDEX, vectors, pci_msix_eventfd);
@@ -195,7 +198,7 @@ void passthrough_update_irqs(struct passthrough_device *device)
 	else if (wanted == PASSTHROUGH_IRQ_INTX)
 		result = device->intx_count ? intx_start(device) : -EOPNOTSUPP;
 	if (!result)
-		device->irq_mode = wanted;
+		irq_move(device, wanted);
 	else if (wanted != PASSTHROUGH_IRQ_INTX)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "%u interrupt vectors cannot be set up: %s", vectors,

@@ -11,6 +11,11 @@ const struct passthrough_facts *passthrough_get_facts(const struct passthrough_d
 	return &device->facts;
 }
 
+bool passthrough_is_lost(const struct passthrough_device *device)
+{
+	return passthrough_life_is_lost(&device->life);
+}
+
 struct pci_device *passthrough_pci_device(struct passthrough_device *device)
 {
 	return &device->pci;
@@ -28,8 +33,13 @@ void passthrough_get_counters(const struct passthrough_device *device,
 
 	counters->forwarded_reads = __atomic_load_n(&from->forwarded_reads, __ATOMIC_RELAXED);
 	counters->forwarded_writes = __atomic_load_n(&from->forwarded_writes, __ATOMIC_RELAXED);
-	counters->component_reads = __atomic_load_n(&device->component.reads, __ATOMIC_RELAXED);
-	counters->component_writes = __atomic_load_n(&device->component.writes, __ATOMIC_RELAXED);
+	counters->component_reads = counters->component_writes = 0;
+	if (device->cxl) {
+		counters->component_reads =
+			__atomic_load_n(&device->cxl->component.reads, __ATOMIC_RELAXED);
+		counters->component_writes =
+			__atomic_load_n(&device->cxl->component.writes, __ATOMIC_RELAXED);
+	}
 	counters->commits = __atomic_load_n(&from->commits, __ATOMIC_RELAXED);
 	counters->decommits = __atomic_load_n(&from->decommits, __ATOMIC_RELAXED);
 	counters->resets = __atomic_load_n(&from->resets, __ATOMIC_RELAXED);
@@ -50,12 +60,12 @@ const char *passthrough_segment_name(enum passthrough_segment_kind kind)
 	return (unsigned int)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }
 
-static enum passthrough_segment_kind segment_kind(const struct passthrough_part *part)
+static enum passthrough_segment_kind listed_kind(const struct bar_segment *segment)
 {
-	switch (part->segment.kind) {
+	switch (segment->kind) {
 	case REGION_SEGMENT_DIRECT:
-		/* A direct part that had to be trapped is listed as what it is. */
-		return part->on_bus ? PASSTHROUGH_SEGMENT_FORWARDED : PASSTHROUGH_SEGMENT_DIRECT;
+		/* A direct segment that had to be trapped is listed as what it is. */
+		return segment->on_bus ? PASSTHROUGH_SEGMENT_FORWARDED : PASSTHROUGH_SEGMENT_DIRECT;
 	case REGION_SEGMENT_FORWARD:
 		return PASSTHROUGH_SEGMENT_FORWARDED;
 	case REGION_SEGMENT_COMPONENT:
@@ -75,32 +85,31 @@ void passthrough_visit_segments(struct passthrough_device *device,
 				void *opaque)
 {
 	pthread_mutex_lock(&device->lock);
-	for (unsigned int i = 0; i < PCI_BAR_COUNT; i++) {
-		for (uint32_t j = 0; j < device->bars[i].part_count; j++) {
-			const struct passthrough_part *part = &device->bars[i].parts[j];
-			struct passthrough_segment segment = {
-				.kind = segment_kind(part),
-				.bar = i,
-				.offset = part->segment.offset,
-				.size = part->segment.size,
-				.mapped = part->window_mapped || part->on_bus,
-				.gpa = part->gpa,
-			};
-
-			visit(opaque, &segment);
-		}
-	}
-	for (unsigned int i = 0; i < HDM_DECODER_MAX; i++) {
-		struct passthrough_segment segment = {
-			.kind = PASSTHROUGH_SEGMENT_DPA,
-			.bar = i,
-			.offset = device->dpa[i].dpa,
-			.size = device->dpa[i].size,
-			.mapped = device->dpa[i].mapped,
-			.gpa = device->dpa[i].gpa,
+	for (uint32_t i = 0; i < device->segment_count; i++) {
+		const struct bar_segment *from = &device->segments[i];
+		const struct passthrough_segment segment = {
+			.kind = listed_kind(from),
+			.bar = from->bar,
+			.offset = from->offset,
+			.size = from->size,
+			.mapped = from->on_bus || (from->window && from->window->in_guest),
+			.gpa = from->gpa,
 		};
 
-		if (device->dpa[i].mapped)
+		visit(opaque, &segment);
+	}
+	for (unsigned int i = 0; device->decoders && i < HDM_DECODER_MAX; i++) {
+		const struct window *window = &device->decoders[i];
+		const struct passthrough_segment segment = {
+			.kind = PASSTHROUGH_SEGMENT_DPA,
+			.bar = i,
+			.offset = window->offset,
+			.size = window->size,
+			.mapped = window->in_guest,
+			.gpa = window->gpa,
+		};
+
+		if (window->in_guest)
 			visit(opaque, &segment);
 	}
 	pthread_mutex_unlock(&device->lock);

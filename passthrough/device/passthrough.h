@@ -93,8 +93,6 @@ struct passthrough_segment {
 	uint64_t gpa; /* valid while mapped */
 };
 
-uint64_t passthrough_now(void); /* nanoseconds of CLOCK_MONOTONIC */
-
 /* How long each phase of the attachment took, in nanoseconds of CLOCK_MONOTONIC. */
 struct passthrough_timeline {
 	uint64_t connect; /* socket or device open and negotiation */

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "vmm/machine/internal.h"
 
 static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topology,
@@ -223,10 +224,10 @@ static int build(struct machine *machine)
 		return result;
 	machine_list_root_buses(machine, buses);
 	result = assign_pci(machine, buses);
-	start = passthrough_now();
+	start = clock_now_ns();
 	if (!result)
 		result = machine_write_firmware(machine);
-	machine->platform.tables_ns = passthrough_now() - start;
+	machine->platform.tables_ns = clock_now_ns() - start;
 	if (!result)
 		result = vcpu_set_boot(machine->cpus.vcpus, &machine->platform.kernel);
 	return result;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/unit/core/fake_kvm.h"
+#include "core/clock.h"
 #include "devices/pci/msix.h"
 #include "fake_transport.h"
 #include "tests/unit/passthrough/transport/info_image.h"
@@ -164,8 +165,8 @@ static struct found windows(void)
 	return found;
 }
 
-#define HDM_GPA (BAR0 + 0x100000 + device->component.hdm_offset)
-#define RAS_GPA (BAR0 + 0x100000 + device->component.ras_offset)
+#define HDM_GPA (BAR0 + 0x100000 + device->cxl->component.hdm_offset)
+#define RAS_GPA (BAR0 + 0x100000 + device->cxl->component.ras_offset)
 
 Test(passthrough, facts)
 {
@@ -515,7 +516,7 @@ Test(passthrough, function_level_reset)
 	place_bars();
 	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
 	config_write(0x114, 1, 2);
-	cxl_component_report(&device->component, 1, 0);
+	cxl_component_report(&device->cxl->component, 1, 0);
 	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	cr_expect_eq(fake.calls[FAKE_RESET], 1u);
 	cr_expect_eq(windows().registers, 0u);
@@ -775,10 +776,10 @@ static unsigned int faults_in_reset;
 /* A vCPU that touches device memory all through a reset longer than any patience. */
 static int reset_under_faults(struct vfio_transport *transport)
 {
-	uint64_t end = passthrough_now() + 700u * 1000 * 1000;
+	uint64_t end = clock_now_ns() + 700u * 1000 * 1000;
 
 	(void)transport;
-	while (passthrough_now() < end) {
+	while (clock_now_ns() < end) {
 		cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
 		faults_in_reset++;
 	}
@@ -803,7 +804,7 @@ Test(passthrough, a_guest_may_touch_memory_during_its_own_reset)
 Test(passthrough, a_fault_may_outlive_its_window)
 {
 	up_gated();
-	passthrough_remove_dpa(device);
+	window_take(device, &device->decoders[0]);
 	cr_expect_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
 	cr_expect_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
 	cr_expect_eq(passthrough_handle_fault(device, 0x1000), -ENOENT);
@@ -831,6 +832,39 @@ static void count_release(struct vfio_transport *transport)
 	/* Nothing of it may be mapped by then. */
 	cr_expect_eq(windows().count, 0u);
 	released++;
+}
+
+static unsigned int wanted;
+
+static void count_attention(void *opaque, struct passthrough_device *which)
+{
+	(void)opaque;
+	(void)which;
+	wanted++;
+}
+
+/* Whoever meets the loss may hold any lock: it posts, and the rest waits for the owner. */
+Test(passthrough, a_loss_only_asks_for_attention)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	device->environment.attention = count_attention;
+	wanted = lost_told = 0;
+	pthread_mutex_lock(&device->lock);
+	passthrough_lost(device, "test");
+	passthrough_lost(device, "test");
+	cr_expect_eq(wanted, 1u);
+	passthrough_requested(device);
+	cr_expect_eq(wanted, 2u);
+	pthread_mutex_unlock(&device->lock);
+	cr_expect_eq(lost_told, 0u);
+	cr_expect_eq(windows().count, 3u);
+	passthrough_serve(device);
+	passthrough_serve(device);
+	cr_expect_eq(lost_told, 1u);
+	cr_expect_eq(windows().count, 0u);
+	machine_down();
 }
 
 /* The host wants it back: unlike a device that died, its memory goes too. */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "passthrough/device/internal.h"
+
+/* How long the vCPUs try again what the host refuses, and what ends a series of such tries. */
+#define FAULT_PATIENCE_NS   (500 * CLOCK_NS_PER_MS)
+#define FAULT_SERIES_GAP_NS (100 * CLOCK_NS_PER_MS)
+#define FAULT_PAUSE_NS      CLOCK_NS_PER_MS
+
+/* Under device->lock: whether a window that the guest has no more was at @gpa, or may have been. */
+static bool was_ours(const struct passthrough_device *device, uint64_t gpa)
+{
+	const struct passthrough_cxl *cxl = device->cxl;
+
+	if (gpa == PASSTHROUGH_GPA_UNKNOWN ||
+	    (cxl && gpa >= cxl->window_base && gpa - cxl->window_base < cxl->window_size))
+		return true;
+	for (uint32_t i = 0; i < device->segment_count; i++) {
+		const struct bar_segment *segment = &device->segments[i];
+
+		if (segment->gpa && gpa >= segment->gpa && gpa - segment->gpa < segment->size)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Under device->lock: whether the host's refusal may be over in a moment. Resets close the memory
+ * for a while, and after a CXL reset, or one that somebody else asked for, the guest has no reason
+ * to enable decoding once more: what is taken away for it would be gone for good.
+ */
+static bool may_pass(struct passthrough_device *device)
+{
+	uint64_t now = clock_now_ns();
+
+	if (now - device->fault_last > FAULT_SERIES_GAP_NS)
+		device->fault_since = now;
+	device->fault_last = now;
+	return passthrough_life_state(&device->life) == PASSTHROUGH_RESETTING ||
+	       now - device->fault_since < FAULT_PATIENCE_NS;
+}
+
+/* Under device->lock. False: a reset began just now, and may end the refusal. */
+static bool withdraw(struct passthrough_device *device)
+{
+	if (!passthrough_life_move(&device->life, PASSTHROUGH_PLUGGED, PASSTHROUGH_WITHDRAWN) &&
+	    passthrough_life_state(&device->life) == PASSTHROUGH_RESETTING)
+		return false;
+	windows_take_all(device);
+	return true;
+}
+
+enum fault_answer {
+	FAULT_NOT_OURS,
+	FAULT_AGAIN, /* it may pass, or another vCPU took the window away: it is no fault then */
+	FAULT_GONE,  /* the memory behind a window is gone */
+	FAULT_WITHDRAWN, /* the host refuses for too long */
+};
+
+/* Under device->lock. */
+static enum fault_answer answer_fault(struct passthrough_device *device, uint64_t gpa)
+{
+	bool gated = device->transport->ops->gates_memory;
+	bool unknown = gpa == PASSTHROUGH_GPA_UNKNOWN;
+	const struct window *window =
+		unknown && !gated ? window_find_broken(device) : window_find(device, gpa);
+
+	if (!window) {
+		if ((gated || !unknown || passthrough_life_is_lost(&device->life)) &&
+		    was_ours(device, gpa) && may_pass(device))
+			return FAULT_AGAIN;
+		return FAULT_NOT_OURS;
+	}
+	if (!gated) {
+		windows_take_all(device);
+		return FAULT_GONE;
+	}
+	return may_pass(device) || !withdraw(device) ? FAULT_AGAIN : FAULT_WITHDRAWN;
+}
+
+int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
+{
+	const struct timespec pause = {.tv_nsec = FAULT_PAUSE_NS};
+	enum fault_answer answer;
+
+	pthread_mutex_lock(&device->lock);
+	answer = answer_fault(device, gpa);
+	pthread_mutex_unlock(&device->lock);
+	switch (answer) {
+	case FAULT_AGAIN:
+		nanosleep(&pause, NULL);
+		return 0;
+	case FAULT_GONE:
+		passthrough_lost(device, "the memory behind one of its windows is gone");
+		return 0;
+	case FAULT_WITHDRAWN:
+		/* Decoding is off, or a reset does not end. */
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
+			    device->id,
+			    "the guest touched it (guest address %#llx) while the host does not "
+			    "let it; its windows are gone until the guest enables memory decoding "
+			    "again",
+			    (unsigned long long)gpa);
+		return 0;
+	case FAULT_NOT_OURS:
+	default:
+		return -ENOENT;
+	}
+}

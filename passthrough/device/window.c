@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "passthrough/device/window.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "passthrough/device/internal.h"
+
+int windows_create(struct passthrough_device *device, uint32_t count)
+{
+	if (!count)
+		return 0;
+	device->windows = calloc(count, sizeof(*device->windows));
+	if (!device->windows)
+		return -ENOMEM;
+	device->window_room = count;
+	return 0;
+}
+
+struct window *window_add(struct passthrough_device *device, enum guest_window_kind kind,
+			  uint32_t region, uint64_t offset, uint64_t size)
+{
+	struct window *window;
+	enum passthrough_dma_policy policy =
+		kind == GUEST_WINDOW_DPA ? device->options.dma_dpa : device->options.dma_windows;
+
+	if (device->window_count == device->window_room)
+		return NULL;
+	window = &device->windows[device->window_count++];
+	*window = (struct window){
+		.kind = kind,
+		.dma = policy == PASSTHROUGH_DMA_TRY,
+		.region = region,
+		.offset = offset,
+		.size = size,
+		.fd = -1,
+	};
+	return window;
+}
+
+int window_map(struct passthrough_device *device, struct window *window)
+{
+	int result = device->transport->ops->map(device->transport, window->region, window->offset,
+						 window->size, &window->host, &window->fd,
+						 &window->fd_offset);
+
+	if (result) {
+		window->host = NULL;
+		window->fd = -1;
+		return result;
+	}
+	if (!window->reserved) {
+		window->reserved = window->host;
+		window->reserved_size = window->size;
+	}
+	return 0;
+}
+
+int window_slice(struct window *window, const struct window *whole, uint64_t offset, uint64_t size)
+{
+	if (!whole->host)
+		return -ENODEV;
+	window->region = whole->region;
+	window->offset = whole->offset + offset;
+	window->size = size;
+	window->host = (uint8_t *)whole->host + offset;
+	window->fd = whole->fd;
+	window->fd_offset = whole->fd_offset + offset;
+	return 0;
+}
+
+static void map_dma(struct passthrough_device *device, struct window *window)
+{
+	window->in_dma = passthrough_dma_map_memory(
+		device, window->gpa, window->size, window->host, window->fd, window->fd_offset,
+		window->kind == GUEST_WINDOW_DPA ? "device memory" : "window");
+}
+
+int window_give(struct passthrough_device *device, struct window *window, uint64_t gpa)
+{
+	const struct guest_window guest = {
+		.name = window->name,
+		.kind = window->kind,
+		.gpa = gpa,
+		.size = window->size,
+		.host = window->host,
+	};
+	int result;
+
+	if (!window->host)
+		return -ENODEV;
+	result = guest_memory_map_window(device->environment.memory, &guest, &window->slot);
+	if (result)
+		return result;
+	window->gpa = gpa;
+	window->in_guest = true;
+	if (window->dma)
+		map_dma(device, window);
+	return 0;
+}
+
+void window_take(struct passthrough_device *device, struct window *window)
+{
+	if (window->in_guest)
+		guest_memory_unmap_window(device->environment.memory, window->slot);
+	window->in_guest = false;
+	if (window->in_dma)
+		passthrough_dma_unmap_memory(device, window->gpa, window->size);
+	window->in_dma = false;
+}
+
+void window_renew(struct passthrough_device *device, struct window *window)
+{
+	if (!window->in_dma)
+		return;
+	passthrough_dma_unmap_memory(device, window->gpa, window->size);
+	map_dma(device, window);
+}
+
+struct window *window_find(struct passthrough_device *device, uint64_t gpa)
+{
+	for (uint32_t i = 0; i < device->window_count; i++) {
+		struct window *window = &device->windows[i];
+
+		if (window->in_guest && (gpa == PASSTHROUGH_GPA_UNKNOWN ||
+					 (gpa >= window->gpa && gpa - window->gpa < window->size)))
+			return window;
+	}
+	return NULL;
+}
+
+struct window *window_find_broken(struct passthrough_device *device)
+{
+	for (uint32_t i = 0; i < device->window_count; i++) {
+		struct window *window = &device->windows[i];
+
+		if (window->in_guest &&
+		    !device->transport->ops->mapping_intact(device->transport, window->region))
+			return window;
+	}
+	return NULL;
+}
+
+void windows_take_registers(struct passthrough_device *device)
+{
+	for (uint32_t i = 0; i < device->window_count; i++)
+		if (device->windows[i].kind == GUEST_WINDOW_REGISTERS)
+			window_take(device, &device->windows[i]);
+}
+
+void windows_take_all(struct passthrough_device *device)
+{
+	for (uint32_t i = 0; i < device->window_count; i++)
+		window_take(device, &device->windows[i]);
+}
+
+void windows_unmap(struct passthrough_device *device)
+{
+	for (uint32_t i = 0; i < device->window_count; i++) {
+		struct window *window = &device->windows[i];
+
+		if (window->reserved)
+			munmap(window->reserved, window->reserved_size);
+		window->reserved = window->host = NULL;
+	}
+}
+
+void windows_destroy(struct passthrough_device *device)
+{
+	windows_unmap(device);
+	free(device->windows);
+	device->windows = NULL;
+	device->window_count = device->window_room = 0;
+}
