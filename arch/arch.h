@@ -17,7 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/legacy/serial_backend.h"
+#include "guest-fw/acpi/acpi.h"
 #include "core/bus.h"
+#include "core/event_loop.h"
+#include "core/guest_memory.h"
 #include "core/irq.h"
 #include "core/kvm.h"
 #include "core/log.h"
@@ -140,6 +144,120 @@ void arch_irqchip_destroy(struct arch_irqchip *irqchip);
 
 /* arch_cpus_set_up() - give vCPU @index, whose descriptor is @vcpu_fd, its model. */
 int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd);
+
+/*
+ * The kernel that the machine boots.
+ */
+
+struct arch_kernel;
+
+/* How much of a file arch_check_kernel() looks at. */
+#define ARCH_KERNEL_HEAD 4096u
+
+/*
+ * arch_check_kernel() - can a file of @file_size bytes that begins with the @length bytes at @head
+ * be booted? Returns 0, or -ENOEXEC with a sentence in @why (static storage). *@ram_end receives
+ * the end of the RAM that it needs, 0 when its head does not tell. Logs nothing. Pure.
+ */
+int arch_check_kernel(const void *head, size_t length, uint64_t file_size, uint64_t *ram_end,
+		      const char **why);
+
+/*
+ * arch_kernel_load() - copy the image at @path into guest RAM. Returns 0; -ENOEXEC (not a kernel
+ * that can be booted); -ENOSPC (guest RAM too small); -ENOMEM; or the errno of open or read.
+ */
+int arch_kernel_load(struct arch_kernel **kernel, struct guest_memory *memory, const char *path,
+		     const struct logger *logger);
+
+/* NULL is allowed. */
+void arch_kernel_destroy(struct arch_kernel *kernel);
+
+/* arch_cpus_set_boot() - the registers of the boot vCPU, as @kernel wants them. After
+ * arch_write_firmware(). The other vCPUs wait until the guest starts them. */
+int arch_cpus_set_boot(const struct arch_cpus *cpus, int vcpu_fd, const struct arch_kernel *kernel);
+
+/*
+ * Platform devices: what a machine of this architecture has apart from PCI. Serial port, clock,
+ * power button, reset, what tests and measurements need.
+ */
+
+struct arch_platform;
+
+/* In the thread of the vCPU whose guest did it. */
+struct arch_platform_events {
+	void (*power_off)(void *opaque);
+	void (*reset)(void *opaque);
+	void (*panicked)(void *opaque, bool crash_kernel); /* a crash kernel takes over */
+	void (*debug_exit)(void *opaque, uint32_t value);
+	void *opaque;
+};
+
+struct arch_platform_options {
+	struct bus *mmio;
+	struct bus *ports;
+	struct irq_router *irq;
+	const struct arch_cpus *cpus;
+	const struct logger *logger;
+	/* The host's end of the serial port; NULL: the guest has none. Copied. */
+	const struct serial_backend_options *serial;
+	bool pvpanic;
+	bool debug_exit;   /* a register for test guests to end with a value */
+	bool boot_timer;   /* a register whose writes are logged with their time since start_ns */
+	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	const struct arch_platform_events *events; /* copied; opaque outlives the platform */
+};
+
+/* Returns 0, -ENOMEM, or the errno of opening the serial port's host end. */
+int arch_platform_create(struct arch_platform **platform,
+			 const struct arch_platform_options *options);
+
+/* vCPUs and the event loop must be stopped. NULL is allowed. */
+void arch_platform_destroy(struct arch_platform *platform);
+
+/* Write out what the serial port has queued, as far as that goes without waiting. NULL is allowed.
+ */
+void arch_platform_flush(struct arch_platform *platform);
+
+/* Press the power button. Any thread. Returns 0 or -errno, not logged. */
+int arch_platform_power_button(struct arch_platform *platform);
+
+/*
+ * Firmware: what the guest is told about the machine.
+ */
+
+struct arch_range {
+	uint64_t base;
+	uint64_t size;
+};
+
+#define ARCH_RANGES_MAX 128u
+
+struct arch_firmware {
+	struct guest_memory *memory;
+	const struct logger *logger;
+	const struct arch_cpus *cpus;
+	const uint32_t *cpu_nodes; /* the proximity domain of each vCPU */
+	const struct arch_platform *platform;
+	const struct arch_kernel *kernel;
+	const char *initramfs; /* path; NULL: none */
+	const char *cmdline;   /* NULL: empty */
+	/* PCI, CXL and memory are described; the architecture adds CPUs, interrupt controllers and
+	 * its platform devices in a copy. At least one ECAM. */
+	const struct acpi_machine *acpi;
+	/* At most ARCH_RANGES_MAX of both together. */
+	const struct arch_range *ram;
+	size_t ram_count;
+	const struct arch_range *cxl; /* fixed windows that the memory map says no word about */
+	size_t cxl_count;
+};
+
+/*
+ * arch_write_firmware() - initramfs, ACPI tables, memory map and boot parameters into guest RAM.
+ * Returns 0; -EINVAL (a description that is wrong); -ENOSPC (no room for the tables or for the
+ * initramfs); -E2BIG (command line longer than the kernel takes); -ENOMEM; or the errno of open or
+ * read.
+ */
+int arch_write_firmware(const struct arch_firmware *firmware);
 
 /*
  * Exits. vmm/machine/vcpu.c runs the vCPUs and serves what is the same everywhere: accesses to

@@ -2,10 +2,12 @@
 #ifndef ARCH_X86_64_BOOT_H
 #define ARCH_X86_64_BOOT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "core/guest_memory.h"
 #include "core/log.h"
 
@@ -15,6 +17,16 @@ enum boot_protocol {
 			  Protocol") */
 	BOOT_PVH,      /* ELF with the XEN_ELFNOTE_PHYS32_ENTRY note, 32-bit entry */
 };
+
+#define BOOT_ELF_MAGIC       "\177ELF"
+#define BOOT_ELF_MAGIC_BYTES 4u
+
+/* Why an image cannot be booted: the result of the parsers below. */
+static inline int boot_refuse(const char **why, const char *reason)
+{
+	*why = reason;
+	return -ENOEXEC;
+}
 
 /*
  * What the header of a bzImage says (struct setup_header), after all checks. Pure: bzimage_parse()
@@ -84,6 +96,10 @@ int boot_load_kernel(struct guest_memory *memory, const char *path, const struct
 int boot_load_initrd(struct guest_memory *memory, const char *path,
 		     const struct boot_kernel *kernel, const struct logger *logger, uint64_t *gpa,
 		     uint64_t *bytes);
+
+struct arch_kernel {
+	struct boot_kernel image;
+};
 
 struct boot_memory_range {
 	uint64_t base;

@@ -12,7 +12,6 @@
 #include "arch/x86_64/layout.h"
 #include "core/fd.h"
 
-#define HEAD_BYTES      4096u
 #define NOTES_MAX       65536u
 #define PAGE_BYTES      4096ull
 #define SETUP_HEADER_AT 0x1f1u
@@ -159,7 +158,7 @@ static int load_pvh(struct guest_memory *memory, int fd, const char *path, struc
 int boot_load_kernel(struct guest_memory *memory, const char *path, const struct logger *logger,
 		     struct boot_kernel *kernel)
 {
-	uint8_t head[HEAD_BYTES];
+	uint8_t head[ARCH_KERNEL_HEAD];
 	struct bzimage bzimage;
 	struct pvh_image pvh;
 	uint64_t bytes, note_offset, note_bytes;
@@ -180,7 +179,8 @@ int boot_load_kernel(struct guest_memory *memory, const char *path, const struct
 		log_error(logger, "kernel", "cannot read %s: %s", path, strerror(-result));
 		return result;
 	}
-	if (head_bytes >= 4 && !memcmp(head, "\177ELF", 4)) {
+	if (head_bytes >= BOOT_ELF_MAGIC_BYTES &&
+	    !memcmp(head, BOOT_ELF_MAGIC, BOOT_ELF_MAGIC_BYTES)) {
 		if (pvh_parse_headers(head, head_bytes, bytes, &pvh, &note_offset, &note_bytes,
 				      &why_elf))
 			return refuse(logger, path, why_elf);

@@ -13,12 +13,6 @@
 #define HEADER_MAGIC        0x53726448u /* "HdrS" */
 #define PROTOCOL_2_12       0x020cu     /* the first with xloadflags */
 
-static int refuse(const char **why, const char *reason)
-{
-	*why = reason;
-	return -ENOEXEC;
-}
-
 int bzimage_parse(const void *head, size_t length, uint64_t file_size, struct bzimage *image,
 		  const char **why)
 {
@@ -28,29 +22,30 @@ int bzimage_parse(const void *head, size_t length, uint64_t file_size, struct bz
 
 	memset(image, 0, sizeof(*image));
 	if (length < SETUP_HEADER_OFFSET + sizeof(header) || file_size < length)
-		return refuse(why, "the file is shorter than a bzImage header");
+		return boot_refuse(why, "the file is shorter than a bzImage header");
 	memcpy(&header, (const uint8_t *)head + SETUP_HEADER_OFFSET, sizeof(header));
 	if (header.boot_flag != BOOT_FLAG || header.header != HEADER_MAGIC)
-		return refuse(why, "no bzImage header");
+		return boot_refuse(why, "no bzImage header");
 	if (header.version < PROTOCOL_2_12)
-		return refuse(why, "its boot protocol is older than 2.12 and has no 64-bit entry; "
+		return boot_refuse(why,
+				   "its boot protocol is older than 2.12 and has no 64-bit entry; "
 				   "use a newer kernel");
 	if (!(header.loadflags & LOADED_HIGH))
-		return refuse(why, "it is a zImage, which loads low; use a bzImage");
+		return boot_refuse(why, "it is a zImage, which loads low; use a bzImage");
 	if (!(header.xloadflags & XLF_KERNEL_64))
-		return refuse(why, "it is a 32-bit kernel; use an x86_64 kernel");
+		return boot_refuse(why, "it is a 32-bit kernel; use an x86_64 kernel");
 
 	sectors = header.setup_sects ? header.setup_sects : 4;
 	image->setup_bytes = (sectors + 1) * SETUP_SECTOR;
 	payload_paragraphs = header.syssize;
 	if (!payload_paragraphs)
-		return refuse(why, "its header says that the kernel is empty");
+		return boot_refuse(why, "its header says that the kernel is empty");
 	image->payload_bytes = payload_paragraphs * 16;
 	/* syssize counts 16-byte paragraphs, so the file may end up to 15 bytes early. */
 	if (image->setup_bytes >= file_size ||
 	    image->payload_bytes > file_size - image->setup_bytes + 15)
-		return refuse(why,
-			      "it is truncated: the header announces more bytes than the file has");
+		return boot_refuse(
+			why, "it is truncated: the header announces more bytes than the file has");
 	if (image->payload_bytes > file_size - image->setup_bytes)
 		image->payload_bytes = file_size - image->setup_bytes;
 
@@ -63,10 +58,10 @@ int bzimage_parse(const void *head, size_t length, uint64_t file_size, struct bz
 
 	image->load_address = header.relocatable_kernel ? X86_KERNEL_START : header.pref_address;
 	if (image->load_address < X86_KERNEL_START)
-		return refuse(why, "it wants to be loaded below 1 MiB");
+		return boot_refuse(why, "it wants to be loaded below 1 MiB");
 	if (__builtin_add_overflow(header.pref_address, (uint64_t)header.init_size,
 				   &image->init_size))
-		return refuse(why, "its preferred address and size wrap around");
+		return boot_refuse(why, "its preferred address and size wrap around");
 	/*
 	 * init_size counts from where the kernel ends up: the preferred address when it is loaded
 	 * below that (boot.rst, init_size).

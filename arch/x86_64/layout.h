@@ -38,6 +38,11 @@
 #define X86_KVM_TSS        UINT64_C(0xfeffd000)
 #define X86_HIGH_RAM_START UINT64_C(0x100000000)
 
+/* Ports and interrupt lines of the platform's own devices. */
+#define X86_PORT_SERIAL   0x3f8u
+#define X86_PORT_GED      0x600u
+#define X86_PORT_PM_TIMER 0x608u
+
 #define X86_GSI_SERIAL     4u
 #define X86_GSI_GED        9u
 #define X86_GSI_INTX       16u

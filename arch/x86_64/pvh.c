@@ -9,12 +9,6 @@
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18u /* xen/include/public/elfnote.h */
 
-static int refuse(const char **why, const char *reason)
-{
-	*why = reason;
-	return -ENOEXEC;
-}
-
 static int add_segment(struct pvh_image *image, const Elf64_Phdr *program, uint64_t file_size,
 		       const char **why)
 {
@@ -24,21 +18,23 @@ static int add_segment(struct pvh_image *image, const Elf64_Phdr *program, uint6
 	if (!program->p_memsz)
 		return 0;
 	if (image->segment_count == PVH_MAX_SEGMENTS)
-		return refuse(why, "it has more loadable segments than cxvm takes (16)");
+		return boot_refuse(why, "it has more loadable segments than cxvm takes (16)");
 	if (program->p_filesz > program->p_memsz)
-		return refuse(
+		return boot_refuse(
 			why, "a segment is longer in the file than in memory: the file is corrupt");
 	if (program->p_offset > file_size || program->p_filesz > file_size - program->p_offset)
-		return refuse(why, "it is truncated: a segment lies beyond the end of the file");
+		return boot_refuse(why,
+				   "it is truncated: a segment lies beyond the end of the file");
 	if (__builtin_add_overflow(program->p_paddr, program->p_memsz, &end))
-		return refuse(why, "a segment's physical address wraps around");
+		return boot_refuse(why, "a segment's physical address wraps around");
 	if (program->p_paddr < X86_KERNEL_START)
-		return refuse(why, "a segment loads below 1 MiB, where the boot data is");
+		return boot_refuse(why, "a segment loads below 1 MiB, where the boot data is");
 	for (uint32_t i = 0; i < image->segment_count; i++) {
 		const struct pvh_segment *other = &image->segments[i];
 
 		if (program->p_paddr < other->gpa + other->memory_bytes && other->gpa < end)
-			return refuse(why, "two segments overlap in memory: the file is corrupt");
+			return boot_refuse(why,
+					   "two segments overlap in memory: the file is corrupt");
 	}
 	segment = &image->segments[image->segment_count++];
 	segment->file_offset = program->p_offset;
@@ -59,22 +55,23 @@ int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struc
 	*note_offset = 0;
 	*note_bytes = 0;
 	if (length < EI_NIDENT || memcmp(head, ELFMAG, SELFMAG) != 0)
-		return refuse(why, "no ELF header");
+		return boot_refuse(why, "no ELF header");
 	if (((const uint8_t *)head)[EI_CLASS] != ELFCLASS64)
-		return refuse(why, "it is a 32-bit ELF file; use an x86_64 kernel");
+		return boot_refuse(why, "it is a 32-bit ELF file; use an x86_64 kernel");
 	if (length < sizeof(header))
-		return refuse(why, "the file is shorter than an ELF header");
+		return boot_refuse(why, "the file is shorter than an ELF header");
 	memcpy(&header, head, sizeof(header));
 	if (header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_X86_64)
-		return refuse(why,
-			      "it is an ELF file for another architecture; use an x86_64 kernel");
+		return boot_refuse(
+			why, "it is an ELF file for another architecture; use an x86_64 kernel");
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
-		return refuse(why, "it is not an executable ELF file (an object or a core file)");
+		return boot_refuse(why,
+				   "it is not an executable ELF file (an object or a core file)");
 	if (header.e_phentsize != sizeof(Elf64_Phdr) || !header.e_phnum)
-		return refuse(why, "it has no usable program headers");
+		return boot_refuse(why, "it has no usable program headers");
 	if (header.e_phoff > length ||
 	    (uint64_t)header.e_phnum * sizeof(Elf64_Phdr) > length - header.e_phoff)
-		return refuse(
+		return boot_refuse(
 			why,
 			"its program headers are not at the start of the file, or it is truncated");
 	for (uint32_t i = 0; i < header.e_phnum; i++) {
@@ -86,7 +83,8 @@ int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struc
 		if (program.p_type == PT_NOTE && !*note_bytes && program.p_filesz) {
 			if (program.p_offset > file_size ||
 			    program.p_filesz > file_size - program.p_offset)
-				return refuse(why, "it is truncated: its notes lie beyond the end "
+				return boot_refuse(why,
+						   "it is truncated: its notes lie beyond the end "
 						   "of the file");
 			*note_offset = program.p_offset;
 			*note_bytes = program.p_filesz;
@@ -98,10 +96,10 @@ int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struc
 			return result;
 	}
 	if (!image->segment_count)
-		return refuse(why, "it has no loadable segment");
+		return boot_refuse(why, "it has no loadable segment");
 	if (!*note_bytes)
-		return refuse(why, "it has no notes and so no PVH entry; use a kernel with "
-				   "CONFIG_PVH or a bzImage");
+		return boot_refuse(why, "it has no notes and so no PVH entry; use a kernel with "
+					"CONFIG_PVH or a bzImage");
 	return 0;
 }
 
@@ -127,14 +125,15 @@ int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const cha
 			uint64_t value = 0;
 
 			if (note.n_descsz != 4 && note.n_descsz != 8)
-				return refuse(why, "its PVH entry note has a wrong size");
+				return boot_refuse(why, "its PVH entry note has a wrong size");
 			memcpy(&value, bytes + at + name, note.n_descsz);
 			if (value > UINT32_MAX)
-				return refuse(why, "its PVH entry lies above 4 GiB");
+				return boot_refuse(why, "its PVH entry lies above 4 GiB");
 			*entry = (uint32_t)value;
 			return 0;
 		}
 		at += name + descriptor;
 	}
-	return refuse(why, "it has no PVH entry note; use a kernel with CONFIG_PVH or a bzImage");
+	return boot_refuse(why,
+			   "it has no PVH entry note; use a kernel with CONFIG_PVH or a bzImage");
 }

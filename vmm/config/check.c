@@ -10,8 +10,7 @@
 
 #include "passthrough/host/host.h"
 #include "vmm/config/check.h"
-#include "arch/x86_64/boot.h"
-#include "arch/x86_64/cpu.h"
+#include "arch/arch.h"
 #include "vmm/machine/machine.h"
 
 #define MIB UINT64_C(0x100000)
@@ -56,12 +55,9 @@ static int open_file(struct checker *checker, const char *what, const char *path
 
 static void check_kernel(struct checker *checker)
 {
-	const char *path = checker->config->payload.kernel,
-		   *why = "it is neither a bzImage nor an ELF kernel";
-	uint64_t note_offset, note_bytes;
-	struct bzimage bzimage;
-	struct pvh_image pvh;
-	uint8_t head[4096];
+	const char *path = checker->config->payload.kernel, *why;
+	uint8_t head[ARCH_KERNEL_HEAD];
+	uint64_t ram_end;
 	struct stat status;
 	ssize_t got;
 	int fd;
@@ -79,19 +75,13 @@ static void check_kernel(struct checker *checker)
 		problem(checker, "kernel: %s is empty or no regular file", path);
 		return;
 	}
-	if (got >= 4 && !memcmp(head, "\177ELF", 4)) {
-		if (pvh_parse_headers(head, (size_t)got, (uint64_t)status.st_size, &pvh,
-				      &note_offset, &note_bytes, &why))
-			problem(checker, "kernel: %s cannot be booted: %s", path, why);
-	} else if (bzimage_parse(head, (size_t)got, (uint64_t)status.st_size, &bzimage, &why)) {
+	if (arch_check_kernel(head, (size_t)got, (uint64_t)status.st_size, &ram_end, &why))
 		problem(checker, "kernel: %s cannot be booted: %s", path, why);
-	} else if (checker->config->memory.bytes < bzimage.load_address + bzimage.init_size) {
+	else if (checker->config->memory.bytes < ram_end)
 		problem(checker,
 			"memory: %" PRIu64 " MiB, but the kernel needs RAM up to %" PRIu64
 			" MiB; use a larger size",
-			checker->config->memory.bytes / MIB,
-			(bzimage.load_address + bzimage.init_size) / MIB + 1);
-	}
+			checker->config->memory.bytes / MIB, ram_end / MIB + 1);
 }
 
 static void check_initramfs(struct checker *checker)
@@ -115,10 +105,9 @@ static void check_initramfs(struct checker *checker)
 static void check_cpus(struct checker *checker)
 {
 	const struct cxvm_cpus *cpus = &checker->config->cpus;
-	struct cpu_feature_change changes[CPU_MAX_FEATURE_CHANGES];
 	uint64_t product =
 		(uint64_t)(cpus->sockets ? cpus->sockets : 1) * (cpus->threads ? cpus->threads : 1);
-	char bad[64];
+	char bad[ARCH_FEATURE_NAME];
 
 	if (!cpus->boot_vcpus || cpus->boot_vcpus > MACHINE_MAX_VCPUS)
 		problem(checker, "cpus: %u vCPUs; use 1 to %u", cpus->boot_vcpus,
@@ -128,7 +117,7 @@ static void check_cpus(struct checker *checker)
 	if (cpus->cores ? product * cpus->cores != cpus->boot_vcpus : cpus->boot_vcpus % product)
 		problem(checker, "cpus: sockets * cores * threads must be the number of vCPUs (%u)",
 			cpus->boot_vcpus);
-	if (cpu_features_parse(cpus->features, changes, bad) < 0)
+	if (arch_check_features(cpus->features, bad))
 		problem(checker,
 			"cpus: features: '%s' is not known; use +name or -name as in /proc/cpuinfo",
 			bad);

@@ -4,17 +4,16 @@
 #include <string.h>
 
 #include "guest-fw/acpi/acpi.h"
-#include "guest-fw/x86/e820.h"
-#include "arch/x86_64/layout.h"
+#include "arch/arch.h"
 #include "vmm/machine/internal.h"
 #include "vmm/machine/numa.h"
 
-/* Everything that acpi_build() reads, in one allocation: the tables of 64 vCPUs and 33 bridges are
- * no stack matter. */
+/* What the machine knows of what its firmware says, in one allocation: 33 bridges are no stack
+ * matter. The architecture adds the rest and writes it. */
 struct firmware {
 	struct acpi_machine acpi;
 	struct acpi_ecam ecam;
-	struct acpi_cpu cpus[MACHINE_MAX_VCPUS];
+	uint32_t cpu_nodes[MACHINE_MAX_VCPUS];
 	struct acpi_bridge bridges[LAYOUT_MAX_BRIDGES];
 	struct acpi_bridge_window bridge_windows[LAYOUT_MAX_BRIDGES][3];
 	struct acpi_cfmws cfmws[MACHINE_MAX_DEVICES];
@@ -22,13 +21,14 @@ struct firmware {
 	struct machine_cxl_memory cxl_memory[MACHINE_MAX_DEVICES];
 	size_t cxl_memory_count;
 	struct numa_tables numa;
-	struct e820_entry e820[E820_MAX];
-	struct boot_memory_range ranges[E820_MAX];
-	uint8_t tables[X86_FIRMWARE_END - X86_FIRMWARE_START];
+	struct arch_range ram[2 * MACHINE_MAX_NODES + MACHINE_MAX_DEVICES];
+	size_t ram_count;
+	struct arch_range windows[MACHINE_MAX_DEVICES];
+	size_t window_count;
 };
 
-static const struct acpi_ioapic ioapic = {
-	.id = 0, .address = X86_IOAPIC, .gsi_base = 0, .gsi_count = X86_IOAPIC_PINS};
+_Static_assert(2 * (MACHINE_MAX_NODES + MACHINE_MAX_DEVICES) <= ARCH_RANGES_MAX,
+	       "RAM and windows of any machine");
 
 int machine_load_payload(struct machine *machine)
 {
@@ -38,8 +38,8 @@ int machine_load_payload(struct machine *machine)
 		log_error(machine->logger, "payload", "no kernel given; use --kernel PATH");
 		return -EINVAL;
 	}
-	return boot_load_kernel(machine->platform.memory, kernel, machine->logger,
-				&machine->platform.kernel);
+	return arch_kernel_load(&machine->platform.kernel, machine->platform.memory, kernel,
+				machine->logger);
 }
 
 static uint32_t node_of_cpu(const struct machine_config *config, uint32_t cpu)
@@ -65,19 +65,6 @@ static uint32_t node_of_cpu(const struct machine_config *config, uint32_t cpu)
 	return 0;
 }
 
-static void describe_cpus(const struct machine *machine, struct firmware *firmware)
-{
-	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++) {
-		firmware->cpus[i].apic_id = cpu_apic_id(&machine->cpus.topology, i);
-		firmware->cpus[i].proximity_domain = node_of_cpu(machine->config, i);
-	}
-	firmware->acpi.cpus = firmware->cpus;
-	firmware->acpi.cpu_count = machine->cpus.topology.vcpus;
-	firmware->acpi.local_apic_address = X86_LAPIC;
-	firmware->acpi.ioapics = &ioapic;
-	firmware->acpi.ioapic_count = 1;
-}
-
 /* Not prefetchable, also above 4 GiB: a guest would refuse our 64-bit BARs that are not. */
 static void add_window(struct acpi_bridge *bridge, struct acpi_bridge_window *list,
 		       enum acpi_window_kind kind, const struct pci_window *window)
@@ -93,8 +80,10 @@ static void add_window(struct acpi_bridge *bridge, struct acpi_bridge_window *li
 
 static void describe_bridges(const struct machine *machine, struct firmware *firmware)
 {
+	const struct arch_map *map = machine->map.layout.map;
+
 	firmware->ecam = (struct acpi_ecam){
-		.base = X86_ECAM_START,
+		.base = map->ecam_start,
 		.first_bus = 0,
 		.last_bus = (uint8_t)(machine->pci.bus_count - 1),
 	};
@@ -109,13 +98,13 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 		bridge->last_bus =
 			i ? (uint8_t)(bridge->first_bus + 1) : (uint8_t)machine->pci.plain_last_bus;
 		bridge->uid = bridge->first_bus;
-		bridge->config_ports = !i;
+		bridge->config_ports = !i && map->config_ports;
 		/* Every BAR and bus number is assigned already; the guest saves the work and keeps
 		 * our placement. */
 		bridge->preserve_configuration = true;
 		bridge->windows = firmware->bridge_windows[i];
-		bridge->gsi_base = X86_GSI_INTX;
-		bridge->gsi_count = 8;
+		bridge->gsi_base = map->intx_gsi;
+		bridge->gsi_count = map->intx_gsi_count;
 		bridge->osc_pci_control = ACPI_OSC_PCI_CONTROL_DEFAULT;
 		bridge->osc_cxl_control = ACPI_OSC_CXL_CONTROL_DEFAULT;
 		if (i)
@@ -166,8 +155,8 @@ static void describe_memory(const struct machine *machine, struct firmware *firm
 			};
 	acpi->memory_count = count;
 	acpi->memory = firmware->memory;
-	for (size_t i = 0; i < acpi->cpu_count; i++)
-		cpu_nodes |= 1ull << firmware->cpus[i].proximity_domain;
+	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++)
+		cpu_nodes |= 1ull << firmware->cpu_nodes[i];
 	numa_describe(&firmware->numa, nodes, cpu_nodes, ram_nodes, firmware->cxl_memory,
 		      firmware->cxl_memory_count);
 	acpi->generic = firmware->numa.generic;
@@ -176,88 +165,47 @@ static void describe_memory(const struct machine *machine, struct firmware *firm
 	acpi->locality_count = firmware->numa.locality_count;
 }
 
-static int build_e820(const struct machine *machine, struct firmware *firmware, size_t table_bytes,
-		      size_t *count)
+/* RAM from the start, or nothing that the memory map says a word about. */
+static void list_ranges(const struct machine *machine, struct firmware *firmware)
 {
-	struct e820_range ram[2 * MACHINE_MAX_NODES + MACHINE_MAX_DEVICES];
-	struct e820_range cxl[MACHINE_MAX_DEVICES];
-	const struct e820_range reserved[] = {
-		{.base = X86_EBDA_START, .size = X86_KERNEL_START - X86_EBDA_START},
-		{.base = X86_ECAM_START, .size = (uint64_t)machine->pci.bus_count << 20},
-	};
-	struct e820_input input = {
-		.ram = ram,
-		.reserved = reserved,
-		.reserved_count = sizeof(reserved) / sizeof(reserved[0]),
-		.acpi = {.base = X86_FIRMWARE_START, .size = table_bytes},
-		.cxl = cxl,
-	};
 	const struct guest_ram_block *blocks =
-		guest_memory_blocks(machine->platform.memory, &input.ram_count);
-	int result;
+		guest_memory_blocks(machine->platform.memory, &firmware->ram_count);
 
-	for (size_t i = 0; i < input.ram_count; i++)
-		ram[i] = (struct e820_range){.base = blocks[i].gpa, .size = blocks[i].size};
+	for (size_t i = 0; i < firmware->ram_count; i++)
+		firmware->ram[i] =
+			(struct arch_range){.base = blocks[i].gpa, .size = blocks[i].size};
 	for (size_t i = 0; i < firmware->cxl_memory_count; i++) {
-		struct e820_range window = {.base = firmware->cfmws[i].base,
+		struct arch_range window = {.base = firmware->cfmws[i].base,
 					    .size = firmware->cfmws[i].size};
 
-		/* RAM from the start, or nothing that firmware says a word about. */
 		if (firmware->cxl_memory[i].node) {
 			window.size = firmware->cxl_memory[i].size;
-			ram[input.ram_count++] = window;
+			firmware->ram[firmware->ram_count++] = window;
 		} else {
-			cxl[input.cxl_count++] = window;
+			firmware->windows[firmware->window_count++] = window;
 		}
 	}
-	result = e820_build(&input, firmware->e820, E820_MAX, count);
-	for (size_t i = 0; !result && i < *count; i++)
-		firmware->ranges[i] = (struct boot_memory_range){
-			.base = firmware->e820[i].base,
-			.size = firmware->e820[i].size,
-			.type = (uint32_t)firmware->e820[i].type,
-		};
-	return result;
 }
 
-static int write_tables(struct machine *machine, struct firmware *firmware)
+static int write_firmware(const struct machine *machine, struct firmware *firmware)
 {
-	const char *initramfs = machine->config->payload.initramfs;
-	struct boot_parameters parameters = {
+	const struct arch_firmware parts = {
+		.memory = machine->platform.memory,
+		.logger = machine->logger,
+		.cpus = machine->cpus.model,
+		.cpu_nodes = firmware->cpu_nodes,
+		.platform = machine->parts.platform,
+		.kernel = machine->platform.kernel,
+		.initramfs = machine->config->payload.initramfs,
 		.cmdline = machine->config->payload.cmdline,
-		.ranges = firmware->ranges,
+		.acpi = &firmware->acpi,
+		.ram = firmware->ram,
+		.ram_count = firmware->ram_count,
+		.cxl = firmware->windows,
+		.cxl_count = firmware->window_count,
 	};
-	struct acpi_result tables;
-	int result;
 
-	describe_cpus(machine, firmware);
-	describe_bridges(machine, firmware);
-	describe_memory(machine, firmware);
-	machine_describe_legacy(machine, &firmware->acpi);
-	result = acpi_build(&firmware->acpi, X86_FIRMWARE_START, firmware->tables,
-			    sizeof(firmware->tables), &tables);
-	if (result) {
-		log_error(machine->logger, "acpi", "cannot build the tables: %s",
-			  result == -EINVAL ? tables.reason
-					    : "they do not fit below 1 MiB; use fewer devices");
-		return result;
-	}
-	result = build_e820(machine, firmware, tables.used, &parameters.range_count);
-	if (!result)
-		result = guest_memory_write(machine->platform.memory, X86_FIRMWARE_START,
-					    firmware->tables, tables.used);
-	if (result)
-		return result;
-	parameters.rsdp_gpa = tables.rsdp;
-	if (initramfs) {
-		result = boot_load_initrd(machine->platform.memory, initramfs,
-					  &machine->platform.kernel, machine->logger,
-					  &parameters.initrd_gpa, &parameters.initrd_bytes);
-		if (result)
-			return result;
-	}
-	return boot_write_parameters(machine->platform.memory, &machine->platform.kernel,
-				     &parameters, machine->logger);
+	return arch_write_firmware(&parts);
 }
 
 int machine_write_firmware(struct machine *machine)
@@ -267,7 +215,12 @@ int machine_write_firmware(struct machine *machine)
 
 	if (!firmware)
 		return -ENOMEM;
-	result = write_tables(machine, firmware);
+	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++)
+		firmware->cpu_nodes[i] = node_of_cpu(machine->config, i);
+	describe_bridges(machine, firmware);
+	describe_memory(machine, firmware);
+	list_ranges(machine, firmware);
+	result = write_firmware(machine, firmware);
 	free(firmware);
 	return result;
 }

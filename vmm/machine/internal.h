@@ -12,8 +12,7 @@
 #include "devices/pci/root.h"
 #include "devices/virtio/pci.h"
 #include "passthrough/device/passthrough.h"
-#include "arch/x86_64/boot.h"
-#include "arch/x86_64/cpu.h"
+#include "arch/arch.h"
 #include "core/bus.h"
 #include "core/event_loop.h"
 #include "core/guest_memory.h"
@@ -27,7 +26,6 @@
 /* blk, net, vsock, console, rng, balloon */
 #define MACHINE_MAX_VIRTIO (MACHINE_MAX_DISKS + MACHINE_MAX_NETS + 4u)
 
-struct legacy_devices;
 struct machine_console;
 struct passed_function;
 
@@ -52,7 +50,7 @@ struct machine_platform {
 	struct bus pio;
 	bool buses_ready;
 	struct event_loop *loop;
-	struct boot_kernel kernel;
+	struct arch_kernel *kernel;
 	uint64_t tables_ns; /* what making the firmware tables took */
 };
 
@@ -84,7 +82,7 @@ struct machine_parts {
 	struct virtio_pci *virtio[MACHINE_MAX_VIRTIO];
 	size_t virtio_count;
 	struct machine_console *console; /* NULL: the guest has none */
-	struct legacy_devices *legacy;
+	struct arch_platform *platform;
 	struct passed_function *functions; /* passed through, with CXL or without */
 	size_t function_count;
 	struct iommu_spaces *spaces; /* what they reach by DMA; NULL: there are none */
@@ -143,16 +141,13 @@ void machine_resume_virtio(struct machine *machine);
 /* Write out what the console has queued; the event loop has ended. */
 void machine_flush_virtio(struct machine *machine);
 
-/* machine_legacy.c */
-int machine_add_legacy_devices(struct machine *machine);
-void machine_remove_legacy_devices(struct machine *machine);
+/* platform.c */
+int machine_add_platform_devices(struct machine *machine);
+void machine_remove_platform_devices(struct machine *machine);
 /* Write out what the serial port has queued. */
-void machine_flush_legacy(struct machine *machine);
-/* Press the power button (event loop's thread). */
-void machine_legacy_power_button(struct machine *machine);
-/* What the firmware tables say about them. */
-struct acpi_machine;
-void machine_describe_legacy(const struct machine *machine, struct acpi_machine *acpi);
+void machine_flush_platform_devices(struct machine *machine);
+/* Event loop's thread. */
+void machine_press_power_button(struct machine *machine);
 
 struct description;
 void machine_describe_windows(const struct machine *machine, struct description *description);

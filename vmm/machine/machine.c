@@ -215,7 +215,7 @@ static int build(struct machine *machine)
 	if (!result)
 		result = machine_load_payload(machine);
 	if (!result)
-		result = machine_add_legacy_devices(machine);
+		result = machine_add_platform_devices(machine);
 	if (!result)
 		result = machine_add_virtio_devices(machine);
 	if (!result)
@@ -229,7 +229,8 @@ static int build(struct machine *machine)
 		result = machine_write_firmware(machine);
 	machine->platform.tables_ns = clock_now_ns() - start;
 	if (!result)
-		result = vcpu_set_boot(machine->cpus.vcpus, &machine->platform.kernel);
+		result = vcpu_set_boot(machine->cpus.vcpus, machine->cpus.model,
+				       machine->platform.kernel);
 	return result;
 }
 
@@ -277,10 +278,11 @@ void machine_destroy(struct machine *machine)
 	event_source_remove(machine->life.control_source);
 	machine_remove_devices(machine);
 	machine_remove_virtio_devices(machine);
-	machine_remove_legacy_devices(machine);
+	machine_remove_platform_devices(machine);
 	if (machine->pci.root)
 		pci_root_destroy(machine->pci.root);
 	vcpu_set_destroy(machine->cpus.vcpus);
+	arch_kernel_destroy(machine->platform.kernel);
 	arch_cpus_destroy(machine->cpus.model);
 	arch_irqchip_destroy(machine->cpus.irqchip);
 	if (machine->platform.irq)

@@ -78,7 +78,7 @@ static void serve_control(void *opaque, uint32_t events)
 		uint64_t grace_ms = machine->config->platform.power_off_grace_ms;
 
 		log_info(machine->logger, "machine", "power button pressed");
-		machine_legacy_power_button(machine);
+		machine_press_power_button(machine);
 		if (grace_ms && !machine->life.grace_timer &&
 		    !event_loop_add_timer(machine->platform.loop, grace_expired, machine,
 					  &machine->life.grace_timer))
@@ -163,7 +163,7 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	/* A pause may have left them parked; stopping releases them. */
 	vcpu_set_stop(machine->cpus.vcpus);
 	pthread_mutex_unlock(&machine->life.lock);
-	machine_flush_legacy(machine);
+	machine_flush_platform_devices(machine);
 	machine_flush_virtio(machine);
 	*result = machine->life.exit;
 	result->size = size;

@@ -111,9 +111,10 @@ int vcpu_set_configure(struct vcpu_set *set, struct arch_cpus *cpus)
 	return result;
 }
 
-int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel)
+int vcpu_set_boot(struct vcpu_set *set, const struct arch_cpus *cpus,
+		  const struct arch_kernel *kernel)
 {
-	return cpu_setup_boot(set->vm, set->vcpus[0].fd, kernel, set->logger);
+	return arch_cpus_set_boot(cpus, set->vcpus[0].fd, kernel);
 }
 
 static void count_up(_Atomic uint64_t *counter, uint64_t times)

@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
-#include "arch/x86_64/cpu.h"
 #include "core/bus.h"
 #include "core/kvm.h"
 
@@ -60,7 +59,8 @@ int vcpu_set_create(struct vcpu_set **set, const struct kvm_vm *vm, uint32_t cou
 
 /* Give all vCPUs their model. Before vcpu_set_start(). Returns 0 or -errno, logged. */
 int vcpu_set_configure(struct vcpu_set *set, struct arch_cpus *cpus);
-int vcpu_set_boot(struct vcpu_set *set, const struct boot_kernel *kernel);
+int vcpu_set_boot(struct vcpu_set *set, const struct arch_cpus *cpus,
+		  const struct arch_kernel *kernel);
 
 /*
  * vcpu_set_start() - start the threads and let them run when all of them are ready. Returns 0 or

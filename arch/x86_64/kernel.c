@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel of arch/arch.h: a bzImage or a PVH ELF image, told apart by content. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/cpu.h"
+
+static bool is_elf(const void *head, size_t length)
+{
+	return length >= BOOT_ELF_MAGIC_BYTES &&
+	       !memcmp(head, BOOT_ELF_MAGIC, BOOT_ELF_MAGIC_BYTES);
+}
+
+int arch_check_kernel(const void *head, size_t length, uint64_t file_size, uint64_t *ram_end,
+		      const char **why)
+{
+	uint64_t note_offset, note_bytes;
+	struct bzimage bzimage;
+	struct pvh_image pvh;
+	int result;
+
+	*ram_end = 0;
+	if (is_elf(head, length))
+		return pvh_parse_headers(head, length, file_size, &pvh, &note_offset, &note_bytes,
+					 why);
+	result = bzimage_parse(head, length, file_size, &bzimage, why);
+	if (!result)
+		*ram_end = bzimage.load_address + bzimage.init_size;
+	return result;
+}
+
+int arch_kernel_load(struct arch_kernel **result, struct guest_memory *memory, const char *path,
+		     const struct logger *logger)
+{
+	struct arch_kernel *kernel = calloc(1, sizeof(*kernel));
+	int error;
+
+	if (!kernel)
+		return -ENOMEM;
+	error = boot_load_kernel(memory, path, logger, &kernel->image);
+	if (error) {
+		arch_kernel_destroy(kernel);
+		return error;
+	}
+	*result = kernel;
+	return 0;
+}
+
+void arch_kernel_destroy(struct arch_kernel *kernel)
+{
+	free(kernel);
+}
+
+int arch_cpus_set_boot(const struct arch_cpus *cpus, int vcpu_fd, const struct arch_kernel *kernel)
+{
+	return cpu_setup_boot(cpus->vm, vcpu_fd, &kernel->image, cpus->logger);
+}

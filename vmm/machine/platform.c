@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The platform devices of the architecture, as the configuration wants them. */
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "vmm/machine/console.h"
+#include "vmm/machine/internal.h"
+
+static void power_off(void *opaque)
+{
+	machine_exit(opaque, CXVM_EXIT_POWEROFF, 0, "the guest powered off");
+}
+
+static void reset(void *opaque)
+{
+	machine_exit(opaque, CXVM_EXIT_REBOOT, 0, "the guest asked for a reset");
+}
+
+static void debug_exit(void *opaque, uint32_t value)
+{
+	machine_exit(opaque, CXVM_EXIT_DEBUG, value, "the guest wrote 0x%x to the debug-exit port",
+		     value);
+}
+
+static void panicked(void *opaque, bool crash_kernel)
+{
+	struct machine *machine = opaque;
+
+	if (crash_kernel)
+		log_warning(machine->logger, "pvpanic",
+			    "the guest's kernel panicked and its crash kernel takes over");
+	else
+		machine_exit(machine, CXVM_EXIT_PANIC, 0, "the guest's kernel panicked");
+}
+
+int machine_add_platform_devices(struct machine *machine)
+{
+	const struct cxvm_platform *platform = &machine->config->platform;
+	const struct cxvm_console *console = &machine->config->serial;
+	const struct serial_backend_options serial = {
+		.kind = machine_backend_kind(console->mode),
+		.name = "serial0",
+		.path = console->path,
+		.input_fd = STDIN_FILENO,
+		.output_fd = STDOUT_FILENO,
+		.loop = machine->platform.loop,
+		.logger = machine->logger,
+	};
+	const struct arch_platform_events events = {
+		.power_off = power_off,
+		.reset = reset,
+		.panicked = panicked,
+		.debug_exit = debug_exit,
+		.opaque = machine,
+	};
+	const struct arch_platform_options options = {
+		.mmio = &machine->platform.mmio,
+		.ports = &machine->platform.pio,
+		.irq = machine->platform.irq,
+		.cpus = machine->cpus.model,
+		.logger = machine->logger,
+		.serial = console->mode == CXVM_CONSOLE_OFF ? NULL : &serial,
+		.pvpanic = toggle_on(platform->pvpanic, true),
+		.debug_exit = toggle_on(platform->debug_exit, false),
+		.boot_timer = toggle_on(platform->boot_timer, false),
+		.start_ns = machine->life.start_ns,
+		.events = &events,
+	};
+
+	return arch_platform_create(&machine->parts.platform, &options);
+}
+
+void machine_remove_platform_devices(struct machine *machine)
+{
+	arch_platform_destroy(machine->parts.platform);
+	machine->parts.platform = NULL;
+}
+
+void machine_flush_platform_devices(struct machine *machine)
+{
+	arch_platform_flush(machine->parts.platform);
+}
+
+void machine_press_power_button(struct machine *machine)
+{
+	if (arch_platform_power_button(machine->parts.platform))
+		log_error(machine->logger, "machine", "cannot press the power button");
+}
