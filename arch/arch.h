@@ -132,18 +132,19 @@ const struct irq_lines *arch_irq_lines(void);
 /* The in-kernel interrupt controllers of one machine. */
 struct arch_irqchip;
 
-/* arch_irqchip_create() - before the first vCPU exists. @vm must outlive it. */
+/* arch_irqchip_create() - before the first vCPU exists; the vCPUs come next. @vm must outlive it.
+ */
 int arch_irqchip_create(struct arch_irqchip **irqchip, const struct kvm_vm *vm, uint32_t vcpus,
 			const struct logger *logger);
+
+/* arch_cpus_set_up() - give vCPU @index, whose descriptor is @vcpu_fd, its model. */
+int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd);
 
 /* arch_irqchip_finish() - what can only be done when all vCPUs exist. */
 int arch_irqchip_finish(struct arch_irqchip *irqchip);
 
 /* When the vCPUs have stopped. NULL is allowed. */
 void arch_irqchip_destroy(struct arch_irqchip *irqchip);
-
-/* arch_cpus_set_up() - give vCPU @index, whose descriptor is @vcpu_fd, its model. */
-int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd);
 
 /*
  * The kernel that the machine boots.

@@ -157,10 +157,24 @@ static int assign_pci(struct machine *machine, struct pci_bus **buses)
 	return 0;
 }
 
+/* An architecture that is not finished says what it lacks. */
+static int check_architecture(const struct logger *logger)
+{
+	size_t count;
+	const struct arch_gap *gaps = arch_gaps(&count);
+
+	for (size_t i = 0; i < count; i++)
+		log_error(logger, "arch", "%s() is missing on this architecture: %s",
+			  gaps[i].function, gaps[i].reason);
+	return count ? -ENOSYS : 0;
+}
+
 static int build_base(struct machine *machine)
 {
-	int result;
+	int result = check_architecture(machine->logger);
 
+	if (result)
+		return result;
 	result = kvm_vm_open(&machine->platform.vm, machine->platform.vm.kvm_fd, machine->logger);
 	if (result)
 		return result == -ENOENT ? -ENODEV : result;
