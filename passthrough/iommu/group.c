@@ -22,7 +22,9 @@ struct iommu_group {
 	char number[32];
 	int fd;
 	bool no_iommu;
+	bool given;        /* who gave us the descriptor may keep it open */
 	bool in_container; /* somebody who prepared it has put it into one */
+	bool attached;     /* we have */
 	bool kvm_told;
 	bool left; /* the space, as the host has all its functions again */
 	struct address_space *space;
@@ -152,6 +154,14 @@ static int group_check(struct iommu_group *group, const struct iommu_group_optio
 	return 0;
 }
 
+/* Out of its container, also when somebody else keeps it open. */
+static void group_close_file(struct iommu_group *group)
+{
+	if (group->given && group->attached)
+		vfio_system_ioctl(&group->system, group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	vfio_system_close(&group->system, &group->fd);
+}
+
 struct group_attach {
 	struct iommu_group *group;
 	const struct iommu_group_options *options;
@@ -159,12 +169,14 @@ struct group_attach {
 
 static int group_set_container(struct iommu_group *group, int container_fd)
 {
-	int result = 0;
+	int result;
 
-	if (!group->in_container)
-		result = vfio_system_ioctl(&group->system, group->fd, VFIO_GROUP_SET_CONTAINER,
-					   &container_fd);
-	return result < 0 ? result : 0;
+	if (group->in_container)
+		return 0;
+	result = vfio_system_ioctl(&group->system, group->fd, VFIO_GROUP_SET_CONTAINER,
+				   &container_fd);
+	group->attached = result >= 0;
+	return group->attached ? 0 : result;
 }
 
 /* For iommu_spaces_join(): into the container of a space that other devices have made. */
@@ -210,65 +222,60 @@ static int group_choose_type(struct iommu_group *group, const struct iommu_group
 	return 0;
 }
 
-/* @container_fd becomes the space's, also on failure. */
 static int group_new_space(struct iommu_group *group, const struct iommu_group_options *options,
 			   int container_fd)
 {
 	unsigned long type;
+	const char *step = "it does not go into a container";
 	int result = group_choose_type(group, options, container_fd, &type);
 
-	if (result) {
-		vfio_system_close(&group->system, &container_fd);
+	if (result)
 		return result;
-	}
 	result = group_set_container(group, container_fd);
-	if (result) {
-		group_fail(options, result, "it does not go into a container",
-			   result == -EPERM ? "; the platform cannot isolate interrupts, see "
-					      "allow_unsafe_interrupts of vfio_iommu_type1"
-					    : "; the kernel log may say why");
-		vfio_system_close(&group->system, &container_fd);
-		return result;
+	if (!result) {
+		step = "its container gets no IOMMU";
+		result = vfio_system_ioctl(&group->system, container_fd, VFIO_SET_IOMMU,
+					   (void *)type);
+		/* A container that somebody prepared has its IOMMU already. */
+		if (result == -EINVAL && group->in_container)
+			result = 0;
 	}
-	result = vfio_system_ioctl(&group->system, container_fd, VFIO_SET_IOMMU, (void *)type);
-	/* A container that somebody prepared has its IOMMU already. */
-	if (result < 0 && !(result == -EINVAL && group->in_container)) {
-		group_fail(options, result, "its container gets no IOMMU",
-			   result == -EPERM ? "; the platform cannot isolate interrupts, see "
-					      "allow_unsafe_interrupts of vfio_iommu_type1"
-					    : "; the kernel log may say why");
-		vfio_system_close(&group->system, &container_fd);
-		return result;
-	}
+	if (result < 0)
+		return group_fail(options, result, step,
+				  result == -EPERM
+					  ? "; the platform cannot isolate interrupts, see "
+					    "allow_unsafe_interrupts of vfio_iommu_type1"
+					  : "; the kernel log may say why");
 	return type1_space_create(&group->system, container_fd, group->no_iommu, group->owner,
 				  &group->space);
 }
 
-/* Into a container of this machine that takes it, else into a new one. @container_fd becomes the
- * group's. */
-static int group_attach(struct iommu_group *group, const struct iommu_group_options *options)
+/* Into a container of this machine that takes it, else into a new one. *@container_fd: -1, or the
+ * one that is left to be closed after the group. */
+static int group_attach(struct iommu_group *group, const struct iommu_group_options *options,
+			int *container_fd)
 {
 	struct group_attach attach = {group, options};
-	int container_fd = options->container_fd;
 	int result = -ENOENT;
 
 	if (!group->no_iommu)
 		result = iommu_spaces_join(group->owner, group_try, &attach, &group->space);
-	if (result != -ENOENT) {
-		vfio_system_close(&group->system, &container_fd);
+	if (result != -ENOENT)
 		return result ? group_fail(options, result, "it does not go into the container",
 					   "; the kernel log may say why")
 			      : 0;
-	}
-	if (container_fd < 0)
-		container_fd = vfio_system_open(&group->system, CONTAINER_PATH, O_RDWR);
-	if (container_fd < 0) {
+	if (*container_fd < 0)
+		*container_fd = vfio_system_open(&group->system, CONTAINER_PATH, O_RDWR);
+	if (*container_fd < 0) {
 		log_error(options->logger, options->name, "cannot open " CONTAINER_PATH ": %s%s",
-			  strerror(-container_fd),
-			  container_fd == -ENOENT ? " (load the module vfio)" : "");
-		return container_fd;
+			  strerror(-*container_fd),
+			  *container_fd == -ENOENT ? " (load the module vfio)" : "");
+		return *container_fd;
 	}
-	return group_new_space(group, options, container_fd);
+	result = group_new_space(group, options, *container_fd);
+	if (!result)
+		*container_fd = -1;
+	return result;
 }
 
 static void group_tell_kvm(struct iommu_group *group, const struct iommu_group_options *options)
@@ -298,17 +305,19 @@ int iommu_group_open(struct iommu_spaces *spaces, const struct iommu_group_optio
 	group->system = options->system;
 	group->vm = options->vm;
 	group->fd = group_fd;
+	group->given = group_fd >= 0;
 	group->references = group->users = 1;
 	snprintf(group->number, sizeof(group->number), "%s", options->number);
 	result = group_open_file(group, options);
 	if (!result)
 		result = group_check(group, options);
+	if (!result)
+		result = group_attach(group, options, &container_fd);
+	/* The group before its container. */
 	if (result)
-		vfio_system_close(&group->system, &container_fd);
-	else
-		result = group_attach(group, options);
+		group_close_file(group);
+	vfio_system_close(&group->system, &container_fd);
 	if (result) {
-		vfio_system_close(&group->system, &group->fd);
 		free(group);
 		return result;
 	}
@@ -349,6 +358,7 @@ void iommu_group_leave(struct iommu_group *group, int with)
 		return;
 	vfio_system_replace(&group->system, group->fd, with);
 	group->left = true;
+	group->attached = false;
 	address_space_leave(group->space, with);
 }
 
@@ -366,7 +376,7 @@ void iommu_group_put(struct iommu_group *group, bool left)
 	if (!last)
 		return;
 	/* The group before its container. */
-	vfio_system_close(&group->system, &group->fd);
+	group_close_file(group);
 	address_space_put(group->space, group->left);
 	free(group);
 }

@@ -141,10 +141,8 @@ int type1_space_create(const struct vfio_system *system, int container_fd, bool 
 {
 	struct type1_space *type1 = calloc(1, sizeof(*type1));
 
-	if (!type1) {
-		vfio_system_close(system, &container_fd);
+	if (!type1)
 		return -ENOMEM;
-	}
 	type1->system = *system;
 	type1->container_fd = container_fd;
 	address_space_init(&type1->space, no_iommu ? &no_iommu_ops : &type1_ops, owner);

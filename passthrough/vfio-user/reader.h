@@ -3,8 +3,8 @@
 #define PASSTHROUGH_VFIO_USER_READER_H
 
 /*
- * The reader's role: who reads the socket of a channel, and when. Callers that wait for a reply read
- * it themselves; the event loop reads when no caller does.
+ * The reader's role: who reads the socket of a channel, and when. Callers that wait for a reply
+ * read it themselves; the event loop reads when no caller does.
  */
 enum vfio_user_reader {
 	VFIO_USER_READER_NONE = 0,
@@ -16,8 +16,8 @@ enum vfio_user_reader {
 enum vfio_user_reader_event {
 	/* A caller is about to send a command with a reply. */
 	VFIO_USER_READER_CLAIM = 0,
-	/* The caller with the claim has sent; or it has to wait before it can, and the server may be
-	 * waiting for an answer meanwhile, which the event loop must be able to read about. */
+	/* The caller with the claim has sent; or it has to wait before it can, and the server may
+	 * be waiting for an answer meanwhile, which the event loop must be able to read about. */
 	VFIO_USER_READER_UNCLAIM,
 	/* A caller has no reply yet, and would read. */
 	VFIO_USER_READER_READ,

@@ -128,9 +128,8 @@ static const char *send_account_answer(struct vfio_user_channel *channel, uint64
 		       : NULL;
 }
 
-void vfio_user_answer(struct vfio_user_channel *channel,
-			      const struct vfio_user_header *request, int result,
-			      const void *payload, uint32_t length)
+void vfio_user_answer(struct vfio_user_channel *channel, const struct vfio_user_header *request,
+		      int result, const void *payload, uint32_t length)
 {
 	struct vfio_user_header header = {
 		.id = request->id,

@@ -12,9 +12,9 @@
  */
 
 /*
- * vfio_user_send() - send everything; the fds go with the first byte. Under the send lock. A claim to
- * the reader's role is given up before waiting, and *@claimed is false then. Returns NULL or why it
- * failed.
+ * vfio_user_send() - send everything; the fds go with the first byte. Under the send lock. A claim
+ * to the reader's role is given up before waiting, and *@claimed is false then. Returns NULL or why
+ * it failed.
  */
 const char *vfio_user_send(struct vfio_user_channel *channel, struct iovec *parts, size_t count,
 			   const int *fds, uint32_t fd_count, bool *claimed);

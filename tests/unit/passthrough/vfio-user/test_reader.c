@@ -3,8 +3,9 @@
 
 #include "passthrough/vfio-user/reader.h"
 
-/* The table once more, a letter a step: - never, y granted, n no, l later, r left to the reader; then
- * the state afterwards, by its first letter but N for none. Events: claim, unclaim, read, poll, done. */
+/* The table once more, a letter a step: - never, y granted, n no, l later, r left to the reader;
+ * then the state afterwards, by its first letter but N for none. Events: claim, unclaim, read,
+ * poll, done. */
 static const char *const expected[VFIO_USER_READERS] = {
 	"yC -N yR yR -N",
 	"nC yN nC lC -C",

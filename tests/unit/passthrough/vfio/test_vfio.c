@@ -159,6 +159,9 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 	case VFIO_SET_IOMMU:
 		note("iommu %lu;", (unsigned long)(uintptr_t)argument);
 		return 0;
+	case VFIO_GROUP_UNSET_CONTAINER:
+		note("no container;");
+		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		note("device %s;", (const char *)argument);
 		fake.open_fds++;
@@ -496,6 +499,7 @@ Test(vfio_kernel, open_fds_need_no_sysfs)
 	cr_assert_eq(vfio_kernel_open(&options, &transport), 0, "%s", last_message);
 	cr_expect_str_eq(fake.journal, "container;iommu 3;");
 	transport->ops->close(transport);
+	EXPECT_JOURNAL("close 50;no container;close 51;close 52;");
 	cr_expect_eq(fake.open_fds, 0);
 
 	options = make();
@@ -513,6 +517,7 @@ Test(vfio_kernel, host_names)
 		int result;
 	} cases[] = {
 		{"0000:17:00.0", 0},
+		{"10000:17:00.0", -ENOENT}, /* as the kernel numbers those behind VMD */
 		{"17:00.0", 0},
 		{"/sys/bus/pci/devices/0000:17:00.0", 0},
 		{"0000:17:00.0 ", -EINVAL},
