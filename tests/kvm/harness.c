@@ -38,6 +38,12 @@ static void collect_log(void *opaque, enum cxvm_log_level level, const char *obj
 	used = strlen(guest->log);
 	snprintf(guest->log + used, sizeof(guest->log) - used, "%s: %s\n", object, message);
 	pthread_mutex_unlock(&guest->lock);
+	if (guest->held_line && strstr(message, guest->held_line)) {
+		guest->held_thread = gettid();
+		sem_post(&guest->line_held);
+		while (sem_wait(&guest->line_released))
+			;
+	}
 }
 
 static void *run(void *opaque)
@@ -76,7 +82,9 @@ static void configure(struct guest *guest)
 	struct cxvm_memory memory = {.size = sizeof(memory)};
 	struct cxvm_payload payload = {.size = sizeof(payload), .cmdline = guest->cmdline};
 	struct cxvm_console serial = {.size = sizeof(serial), .mode = CXVM_CONSOLE_FILE};
-	struct cxvm_platform platform = {.size = sizeof(platform), .debug_exit = CXVM_ON};
+	struct cxvm_platform platform = {.size = sizeof(platform),
+					 .debug_exit = CXVM_ON,
+					 .power_off_grace_ms = guest->power_off_grace_ms};
 	char kernel[512];
 
 	guest_path(guest->name, kernel, sizeof(kernel));
@@ -118,6 +126,8 @@ void guest_start(struct guest *guest)
 	guest_require_kvm();
 	pthread_mutex_init(&guest->lock, NULL);
 	pthread_cond_init(&guest->ended, NULL);
+	sem_init(&guest->line_held, 0, 0);
+	sem_init(&guest->line_released, 0, 0);
 	guest->exit.size = sizeof(guest->exit);
 	snprintf(guest->serial_path, sizeof(guest->serial_path), "/tmp/cxvm-guest-XXXXXX");
 	fd = mkstemp(guest->serial_path);

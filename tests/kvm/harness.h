@@ -4,6 +4,7 @@
 
 #include <cxvm/cxvm.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 /*
  * Runs a test guest (tests/kvm/guest/) through the public API on the real /dev/kvm. All
@@ -23,7 +24,13 @@ struct guest {
 	const char *devices[8];    /* vfio-user sockets of accelerators */
 	const char *serial_socket; /* the serial port listens there instead of being recorded */
 
+	const char *held_line; /* whoever logs it waits for line_released */
+	uint32_t power_off_grace_ms;
+
 	/* Filled by guest_start(). */
+	sem_t line_held;
+	sem_t line_released;
+	int held_thread;
 	struct cxvm *vm;
 	struct cxvm_exit exit;
 	int result;                    /* of cxvm_run() */

@@ -19,8 +19,8 @@
 #include "core/irq.h"
 #include "core/kvm.h"
 #include "vmm/machine/layout.h"
+#include "vmm/machine/life.h"
 #include "vmm/machine/machine.h"
-#include "vmm/machine/seccomp.h"
 #include "vmm/machine/vcpu.h"
 
 /* blk, net, vsock, console, rng, balloon */
@@ -28,17 +28,6 @@
 
 struct machine_console;
 struct passed_function;
-
-enum machine_phase {
-	MACHINE_READY,
-	MACHINE_RUNNING,
-	MACHINE_PAUSED,
-	MACHINE_ENDED,
-};
-
-/* Requests that may come from a signal handler; served by the event loop. */
-#define CONTROL_STOP         1u
-#define CONTROL_POWER_BUTTON 2u
 
 /* What everything stands on: KVM's virtual machine, the physical map, buses, interrupts, the loop.
  */
@@ -86,23 +75,6 @@ struct machine_parts {
 	struct passed_function *functions; /* passed through, with CXL or without */
 	size_t function_count;
 	struct iommu_spaces *spaces; /* what they reach by DMA; NULL: there are none */
-	int attention_fd;            /* eventfd: some device wants passthrough_serve() */
-	struct event_source *attention_source;
-};
-
-struct machine_life {
-	uint64_t start_ns;
-	void (*started)(void *opaque);
-	void *started_opaque;
-	struct seccomp_filters filters;
-	pthread_mutex_t lock; /* phase changes */
-	enum machine_phase phase;
-	atomic_uint control;
-	int control_fd;
-	struct event_source *control_source;
-	struct event_source *grace_timer;
-	pthread_mutex_t exit_lock;
-	struct cxvm_exit exit; /* reason NONE until the first machine_exit() */
 };
 
 struct machine {
@@ -115,11 +87,6 @@ struct machine {
 	struct machine_parts parts;
 	struct machine_life life;
 };
-
-/* The first call decides why the machine stops; later ones are ignored. Any thread; ends the event
- * loop. */
-void machine_exit(struct machine *machine, enum cxvm_exit_reason reason, uint32_t code,
-		  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* memory.c: the RAM blocks of the layout, split over the NUMA nodes. */
 int machine_add_ram(struct machine *machine);
@@ -146,7 +113,7 @@ int machine_add_platform_devices(struct machine *machine);
 void machine_remove_platform_devices(struct machine *machine);
 /* Write out what the serial port has queued. */
 void machine_flush_platform_devices(struct machine *machine);
-/* Event loop's thread. */
+/* Press the power button; in the machine's thread. */
 void machine_press_power_button(struct machine *machine);
 
 struct description;
@@ -156,6 +123,8 @@ void machine_describe_windows(const struct machine *machine, struct description 
 int machine_connect_devices(struct machine *machine); /* before the layout and the PCI root */
 int machine_plug_devices(struct machine *machine);    /* after RAM, before the PCI assignment */
 void machine_remove_devices(struct machine *machine);
+/* What the functions have posted; in the machine's thread. */
+void machine_serve_functions(struct machine *machine);
 bool machine_needs_shared_ram(const struct machine *machine);
 size_t machine_layout_accelerators(const struct machine *machine, struct layout_accelerator *list);
 /* The first address that the IOMMU of some device does not translate, and that device; 0: no limit.

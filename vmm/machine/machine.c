@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -84,7 +83,11 @@ static int thread_started(void *opaque, uint32_t index)
 	int result;
 
 	result = machine_set_affinity(machine, index);
-	return result ? result : seccomp_filters_arm(&machine->life.filters, THREAD_VCPU);
+	if (!result)
+		result = seccomp_filters_arm(&machine->life.filters, THREAD_VCPU);
+	if (!index)
+		sem_post(&machine->life.boot_begins);
+	return result;
 }
 
 static bool thread_memory_fault(void *opaque, uint32_t index, uint64_t gpa)
@@ -266,12 +269,7 @@ int machine_create(struct machine **result, const struct machine_options *option
 	machine->platform.vm.kvm_fd = options->kvm_fd;
 	machine->platform.vm.fd = -1;
 	machine->map.bridge_count = 1;
-	machine->parts.attention_fd = -1;
-	pthread_mutex_init(&machine->life.lock, NULL);
-	pthread_mutex_init(&machine->life.exit_lock, NULL);
-	atomic_init(&machine->life.control, 0);
-	machine->life.control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	error = machine->life.control_fd < 0 ? -errno : 0;
+	error = machine_life_init(&machine->life);
 	if (!error)
 		error = build(machine);
 	if (error) {
@@ -288,8 +286,6 @@ void machine_destroy(struct machine *machine)
 		return;
 	if (machine->cpus.vcpus)
 		vcpu_set_stop(machine->cpus.vcpus);
-	event_source_remove(machine->life.grace_timer);
-	event_source_remove(machine->life.control_source);
 	machine_remove_devices(machine);
 	machine_remove_virtio_devices(machine);
 	machine_remove_platform_devices(machine);
@@ -308,10 +304,6 @@ void machine_destroy(struct machine *machine)
 		bus_destroy(&machine->platform.mmio);
 	}
 	kvm_vm_close(&machine->platform.vm);
-	if (machine->life.control_fd >= 0)
-		close(machine->life.control_fd);
-	seccomp_filters_destroy(&machine->life.filters);
-	pthread_mutex_destroy(&machine->life.exit_lock);
-	pthread_mutex_destroy(&machine->life.lock);
+	machine_life_destroy(&machine->life);
 	free(machine);
 }

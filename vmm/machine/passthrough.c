@@ -37,35 +37,16 @@ unsigned int machine_accelerator_bus(const struct machine *machine, size_t index
 }
 
 /* A device wants passthrough_serve(): any thread, any lock. */
-static void wake_for_devices(void *opaque, struct passthrough_device *device)
+static void want_attention(void *opaque, struct passthrough_device *device)
 {
-	const struct machine *machine = opaque;
-	const uint64_t one = 1;
-	ssize_t written = write(machine->parts.attention_fd, &one, sizeof(one));
-
 	(void)device;
-	(void)written; /* an eventfd refuses only when it is readable already */
+	machine_post(opaque, MACHINE_REQUEST_SERVE_FUNCTIONS);
 }
 
-static void serve_devices(void *opaque, uint32_t events)
+void machine_serve_functions(struct machine *machine)
 {
-	struct machine *machine = opaque;
-	uint64_t count;
-	ssize_t got = read(machine->parts.attention_fd, &count, sizeof(count));
-
-	(void)got;
-	(void)events;
 	for (size_t i = 0; i < machine->parts.function_count; i++)
 		passthrough_serve(machine->parts.functions[i].device);
-}
-
-static int watch_attention(struct machine *machine)
-{
-	machine->parts.attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (machine->parts.attention_fd < 0)
-		return -errno;
-	return event_loop_add(machine->platform.loop, machine->parts.attention_fd, EPOLLIN,
-			      serve_devices, machine, &machine->parts.attention_source);
 }
 
 /* The host took a device back: to the guest it was pulled out of its slot. */
@@ -121,7 +102,7 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		.irq = machine->platform.irq,
 		.mmio = &machine->platform.mmio,
 		.loop = machine->platform.loop,
-		.attention = wake_for_devices,
+		.attention = want_attention,
 		.returned = device_returned,
 		.opaque = machine,
 	};
@@ -156,8 +137,6 @@ int machine_connect_devices(struct machine *machine)
 	if (!machine->parts.functions)
 		return -ENOMEM;
 	result = iommu_spaces_create(&machine->parts.spaces);
-	if (!result)
-		result = watch_attention(machine);
 	if (result)
 		return result;
 	for (size_t i = 0; i < config->device_count; i++) {
@@ -306,8 +285,6 @@ int machine_plug_devices(struct machine *machine)
 
 void machine_remove_devices(struct machine *machine)
 {
-	event_source_remove(machine->parts.attention_source);
-	machine->parts.attention_source = NULL;
 	for (size_t i = 0; i < machine->parts.function_count; i++) {
 		struct passed_function *function = &machine->parts.functions[i];
 
@@ -320,9 +297,6 @@ void machine_remove_devices(struct machine *machine)
 	}
 	iommu_spaces_destroy(machine->parts.spaces);
 	machine->parts.spaces = NULL;
-	if (machine->parts.attention_fd >= 0)
-		close(machine->parts.attention_fd);
-	machine->parts.attention_fd = -1;
 	free(machine->parts.functions);
 	machine->parts.functions = NULL;
 	machine->parts.function_count = 0;

@@ -12,7 +12,8 @@
 /* The kinds of threads that serve a guest; each has its own list of system calls. */
 enum thread_kind {
 	THREAD_VCPU = 0,
-	THREAD_IO = 1, /* the event loop: all devices */
+	THREAD_IO = 1,      /* the event loop of the devices */
+	THREAD_MACHINE = 2, /* what changes a machine: stop, power button, loss, give-back */
 	THREAD_KINDS
 };
 

@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "vmm/machine/seccomp.h"
+#include "wire/iommufd.h"
 
 /* Each case is a process of its own, which arms a filter and makes one call. */
 static const struct logger silent;
@@ -90,6 +92,43 @@ static void call_write(void)
 	syscall(SYS_write, -1, "", 1);
 }
 
+static void call_preadv(void)
+{
+	syscall(SYS_preadv, -1, NULL, 0, 0, 0);
+}
+static void call_io_uring_enter(void)
+{
+	syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
+}
+static void call_dup3(void)
+{
+	syscall(SYS_dup3, -1, -1, 0);
+}
+static void call_kvm_set_device_attr(void)
+{
+	syscall(SYS_ioctl, -1, KVM_SET_DEVICE_ATTR, 0);
+}
+static void call_kvm_set_memory(void)
+{
+	syscall(SYS_ioctl, -1, KVM_SET_USER_MEMORY_REGION, 0);
+}
+static void call_vfio_map_dma(void)
+{
+	syscall(SYS_ioctl, -1, VFIO_IOMMU_MAP_DMA, 0);
+}
+static void call_ioas_unmap(void)
+{
+	syscall(SYS_ioctl, -1, IOMMUFD_IOAS_UNMAP, 0);
+}
+static void call_vfio_reset(void)
+{
+	syscall(SYS_ioctl, -1, VFIO_DEVICE_RESET, 0);
+}
+static void call_timerfd_settime(void)
+{
+	syscall(SYS_timerfd_settime, -1, 0, NULL, NULL);
+}
+
 /* Returns the wait status of the process. */
 static int status_of(enum cxvm_seccomp mode, enum thread_kind kind, void (*call)(void))
 {
@@ -113,25 +152,34 @@ static int status_of(enum cxvm_seccomp mode, enum thread_kind kind, void (*call)
 static const struct {
 	const char *name;
 	void (*call)(void);
-	bool vcpu, io; /* allowed there */
+	bool vcpu, io, machine; /* allowed there */
 } cases[] = {
-	{"nothing", call_nothing, true, true},
-	{"write", call_write, true, true},
-	{"openat", call_openat, true, true},
-	{"execve", call_execve, false, false},
-	{"ptrace", call_ptrace, false, false},
-	{"fork", call_fork, false, false},
-	{"bind", call_bind, false, false},
-	{"connect", call_connect, false, true},
-	{"socket AF_UNIX", call_socket_unix, false, true},
-	{"socket AF_INET", call_socket_inet, false, false},
-	{"KVM_RUN", call_kvm_run, true, false},
-	{"mmap", call_mmap, true, true},
-	{"mmap of code", call_mmap_code, false, false},
-	{"mprotect to code", call_mprotect_code, false, false},
-	{"KVM_CREATE_VM", call_kvm_create_vm, false, false},
+	{"nothing", call_nothing, true, true, true},
+	{"write", call_write, true, true, true},
+	{"openat", call_openat, true, true, true},
+	{"execve", call_execve, false, false, false},
+	{"ptrace", call_ptrace, false, false, false},
+	{"fork", call_fork, false, false, false},
+	{"bind", call_bind, false, false, false},
+	{"connect", call_connect, false, true, false},
+	{"socket AF_UNIX", call_socket_unix, false, true, false},
+	{"socket AF_INET", call_socket_inet, false, false, false},
+	{"KVM_RUN", call_kvm_run, true, false, false},
+	{"mmap", call_mmap, true, true, true},
+	{"mmap of code", call_mmap_code, false, false, false},
+	{"mprotect to code", call_mprotect_code, false, false, false},
+	{"preadv of a disk", call_preadv, false, true, false},
+	{"io_uring_enter", call_io_uring_enter, true, true, false},
+	{"dup3", call_dup3, false, false, true},
+	{"KVM_SET_DEVICE_ATTR", call_kvm_set_device_attr, false, false, true},
+	{"KVM_SET_USER_MEMORY_REGION", call_kvm_set_memory, true, false, true},
+	{"VFIO_IOMMU_MAP_DMA", call_vfio_map_dma, true, false, false},
+	{"IOMMU_IOAS_UNMAP", call_ioas_unmap, true, false, true},
+	{"VFIO_DEVICE_RESET", call_vfio_reset, true, false, false},
+	{"timerfd_settime", call_timerfd_settime, true, true, true},
+	{"KVM_CREATE_VM", call_kvm_create_vm, false, false, false},
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	{"open", call_open, false, false},
+	{"open", call_open, false, false, false},
 #endif
 };
 
@@ -152,6 +200,8 @@ Test(seccomp, forbidden_calls_end_the_process)
 		       status_of(CXVM_SECCOMP_ON, THREAD_VCPU, cases[i].call), cases[i].vcpu);
 		expect(cases[i].name, "io", status_of(CXVM_SECCOMP_ON, THREAD_IO, cases[i].call),
 		       cases[i].io);
+		expect(cases[i].name, "machine",
+		       status_of(CXVM_SECCOMP_ON, THREAD_MACHINE, cases[i].call), cases[i].machine);
 		expect(cases[i].name, "default",
 		       status_of(CXVM_SECCOMP_DEFAULT, THREAD_VCPU, cases[i].call), cases[i].vcpu);
 	}
@@ -247,6 +297,7 @@ Test(seccomp, kvm_run_is_found_first)
 	cr_expect_eq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
 	cr_expect_leq(steps, 7u);
 	cr_expect_neq(judge(&filters.programs[THREAD_IO], &data, &steps), SECCOMP_RET_ALLOW);
+	cr_expect_neq(judge(&filters.programs[THREAD_MACHINE], &data, &steps), SECCOMP_RET_ALLOW);
 	data.args[1] = KVM_CREATE_VM;
 	cr_expect_neq(judge(&filters.programs[THREAD_VCPU], &data, &steps), SECCOMP_RET_ALLOW);
 	/* Neither another call with this argument, nor one of another architecture. */
