@@ -155,13 +155,19 @@ struct arch_kernel;
 /* How much of a file arch_check_kernel() looks at. */
 #define ARCH_KERNEL_HEAD 4096u
 
+/* What a kernel wants of its machine. */
+struct arch_kernel_needs {
+	uint64_t ram_end;   /* the end of the RAM that it is loaded into */
+	size_t cmdline_max; /* bytes of its command line, without the NUL */
+};
+
 /*
  * arch_check_kernel() - can a file of @file_size bytes that begins with the @length bytes at @head
- * be booted? Returns 0, or -ENOEXEC with a sentence in @why (static storage). *@ram_end receives
- * the end of the RAM that it needs, 0 when its head does not tell. Logs nothing. Pure.
+ * be booted? Returns 0 with @needs filled, or -ENOEXEC with a sentence in @why (static storage).
+ * Logs nothing. Pure.
  */
-int arch_check_kernel(const void *head, size_t length, uint64_t file_size, uint64_t *ram_end,
-		      const char **why);
+int arch_check_kernel(const void *head, size_t length, uint64_t file_size,
+		      struct arch_kernel_needs *needs, const char **why);
 
 /*
  * arch_kernel_load() - copy the image at @path into guest RAM. Returns 0; -ENOEXEC (not a kernel

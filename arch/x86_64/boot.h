@@ -72,6 +72,9 @@ int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struc
 /* Finds the 32-bit entry in the bytes of a PT_NOTE segment. Returns 0 or -ENOEXEC with @why. */
 int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why);
 
+/* x86 COMMAND_LINE_SIZE without the NUL. */
+#define BOOT_PVH_CMDLINE_MAX 2047u
+
 struct boot_kernel {
 	enum boot_protocol protocol;
 	uint64_t entry;

@@ -151,7 +151,7 @@ static int load_pvh(struct guest_memory *memory, int fd, const char *path, struc
 	kernel->entry = image->entry;
 	kernel->end = image->end;
 	kernel->initrd_max = UINT32_MAX;
-	kernel->cmdline_max = 2047; /* x86 COMMAND_LINE_SIZE without the NUL */
+	kernel->cmdline_max = BOOT_PVH_CMDLINE_MAX;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "arch/x86_64/boot.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
 
 static bool is_elf(const void *head, size_t length)
 {
@@ -14,21 +15,28 @@ static bool is_elf(const void *head, size_t length)
 	       !memcmp(head, BOOT_ELF_MAGIC, BOOT_ELF_MAGIC_BYTES);
 }
 
-int arch_check_kernel(const void *head, size_t length, uint64_t file_size, uint64_t *ram_end,
-		      const char **why)
+int arch_check_kernel(const void *head, size_t length, uint64_t file_size,
+		      struct arch_kernel_needs *needs, const char **why)
 {
 	uint64_t note_offset, note_bytes;
-	struct bzimage bzimage;
-	struct pvh_image pvh;
+	struct bzimage bzimage = {0};
+	struct pvh_image pvh = {0};
 	int result;
 
-	*ram_end = 0;
-	if (is_elf(head, length))
-		return pvh_parse_headers(head, length, file_size, &pvh, &note_offset, &note_bytes,
-					 why);
-	result = bzimage_parse(head, length, file_size, &bzimage, why);
-	if (!result)
-		*ram_end = bzimage.load_address + bzimage.init_size;
+	if (is_elf(head, length)) {
+		result = pvh_parse_headers(head, length, file_size, &pvh, &note_offset, &note_bytes,
+					   why);
+		*needs = (struct arch_kernel_needs){.ram_end = pvh.end,
+						    .cmdline_max = BOOT_PVH_CMDLINE_MAX};
+	} else {
+		result = bzimage_parse(head, length, file_size, &bzimage, why);
+		*needs = (struct arch_kernel_needs){
+			.ram_end = bzimage.load_address + bzimage.init_size,
+			.cmdline_max = bzimage.cmdline_max,
+		};
+	}
+	if (needs->cmdline_max > X86_CMDLINE_MAX - 1)
+		needs->cmdline_max = X86_CMDLINE_MAX - 1;
 	return result;
 }
 

@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct machine_config empty;
 	const struct cxvm_create_options options = {.size = sizeof(options), .log = check_line};
+	struct problems problems = {.report = NULL};
 	struct cxvm *vm;
 
 	if (cxvm_create(&vm, &options))
@@ -41,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vm->config.devices[i].use_iommufd = false;
 			vm->config.devices[i].use_group_fd = false;
 		}
-		if (vm_config_defaults(&vm->config) || !vm->config.memory.bytes)
+		vm_specify(vm, &problems);
+		if (!vm->specification.memory.bytes)
 			abort();
 	}
 	cxvm_destroy(vm);

@@ -9,26 +9,8 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "vmm/config/check.h"
-#include "vmm/config/options.h"
 #include "vmm/api/vm.h"
-
-/* The largest option struct: options are parsed into one of these. */
-union any_options {
-	size_t size;
-	struct cxvm_cpus cpus;
-	struct cxvm_memory memory;
-	struct cxvm_numa_node node;
-	struct cxvm_payload payload;
-	struct cxvm_disk disk;
-	struct cxvm_net net;
-	struct cxvm_vsock vsock;
-	struct cxvm_console console;
-	struct cxvm_rng rng;
-	struct cxvm_balloon balloon;
-	struct cxvm_device device;
-	struct cxvm_platform platform;
-};
+#include "vmm/config/options.h"
 
 const char *cxvm_version(void)
 {
@@ -114,7 +96,7 @@ void cxvm_destroy(struct cxvm *vm)
 	if (vm->event_fd >= 0)
 		close(vm->event_fd);
 	close_given_fds(&vm->config);
-	vm_config_free(&vm->config);
+	config_free(&vm->config);
 	free(vm);
 }
 
@@ -142,34 +124,6 @@ static void change_state(struct cxvm *vm, enum cxvm_state from, enum cxvm_state 
 		tell_state(vm);
 }
 
-int cxvm_set_option(struct cxvm *vm, const char *section_name, const char *text)
-{
-	const struct option_section *section;
-	char problem[OPTION_PROBLEM_BYTES];
-	union any_options options;
-	int result;
-
-	if (!vm || !section_name || !text)
-		return -EINVAL;
-	section = option_section_find(section_name);
-	if (!section) {
-		log_error(&vm->logger, "config", "there is no section '%s'", section_name);
-		return -EINVAL;
-	}
-	result = vm_options_begin(vm, section, &options);
-	if (result)
-		return result;
-	result = options_change(section, text, &options, problem);
-	if (result) {
-		if (problem[0])
-			log_error(&vm->logger, "config", "%s", problem);
-		return result;
-	}
-	result = section->apply(vm, &options);
-	options_free(section, &options);
-	return result;
-}
-
 static void machine_started(void *opaque)
 {
 	change_state(opaque, CXVM_STATE_CREATED, CXVM_STATE_RUNNING);
@@ -190,10 +144,10 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 		return -EINVAL;
 	if (atomic_load(&vm->state) != CXVM_STATE_CREATED || atomic_load(&vm->machine))
 		return -EBUSY;
-	error = vm_config_defaults(&vm->config);
+	error = vm_specify_or_log(vm);
 	if (error)
 		return error;
-	options.config = &vm->config;
+	options.specification = &vm->specification;
 	options.logger = &vm->logger;
 	options.kvm_fd = vm->kvm_fd;
 	vm->kvm_fd = -1;
@@ -210,16 +164,6 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 		*result = ended;
 	}
 	return error;
-}
-
-int cxvm_check(struct cxvm *vm, void (*problem)(void *opaque, const char *message), void *opaque)
-{
-	int error;
-
-	if (!vm)
-		return -EINVAL;
-	error = vm_config_defaults(&vm->config);
-	return error ? error : config_check(&vm->config, problem, opaque);
 }
 
 int cxvm_pause(struct cxvm *vm)
@@ -263,12 +207,6 @@ int cxvm_stop(struct cxvm *vm)
 	if (machine)
 		machine_stop(machine);
 	return 0;
-}
-
-bool cxvm_uses_stdio(const struct cxvm *vm)
-{
-	return vm && (vm->config.serial.mode == CXVM_CONSOLE_STDIO ||
-		      vm->config.console.mode == CXVM_CONSOLE_STDIO);
 }
 
 enum cxvm_state cxvm_get_state(const struct cxvm *vm)

@@ -15,10 +15,10 @@ int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 	if (machine)
 		return machine_describe(machine, format, text);
 	/* A machine that was built and never run is the only plan that cannot be wrong. */
-	result = vm_config_defaults(&vm->config);
+	result = vm_specify_or_log(vm);
 	if (result)
 		return result;
-	options.config = &vm->config;
+	options.specification = &vm->specification;
 	options.logger = &vm->logger;
 	result = machine_create(&machine, &options);
 	if (result)

@@ -10,7 +10,8 @@
 #include <cxvm/cxvm.h>
 
 #include "core/log.h"
-#include "vmm/machine/specification.h"
+#include "vmm/config/config.h"
+#include "vmm/config/problems.h"
 #include "vmm/machine/machine.h"
 
 struct cxvm {
@@ -19,7 +20,8 @@ struct cxvm {
 	void *log_opaque;
 	int kvm_fd; /* -1: open /dev/kvm */
 	int event_fd;
-	struct machine_config config;
+	struct machine_config config; /* what was asked for */
+	struct machine_specification specification;
 	_Atomic(enum cxvm_state) state;
 	/*
 	 * Set while cxvm_run() has a machine. The signal-safe calls may not take a lock, so they
@@ -29,22 +31,11 @@ struct cxvm {
 	atomic_bool stop_requested; /* cxvm_stop() before there was a machine */
 };
 
-/* Complete the configuration: defaults and names. Returns 0 or -ENOMEM. Called once, before check
- * or start. */
-int vm_config_defaults(struct machine_config *config);
+/* vm_specify() - what was asked for so far, as the machine's specification; problems go to
+ * @problems. Check, description and start all begin with it. */
+void vm_specify(struct cxvm *vm, struct problems *problems);
 
-/*
- * vm_options_begin() - fill @options, a struct of @section, with what text or JSON starts from: the
- * present values of a section that exists once, else nothing. Strings are copies. Returns 0 or
- * -ENOMEM.
- */
-struct option_section;
-int vm_options_begin(const struct cxvm *vm, const struct option_section *section, void *options);
-
-/* A copy with strings of its own. Returns 0 or -ENOMEM (@to is empty then). */
-int vm_config_copy(struct machine_config *to, const struct machine_config *from);
-
-/* Frees all strings. */
-void vm_config_free(struct machine_config *config);
+/* As vm_specify(), each problem logged. Returns 0 or -EINVAL. */
+int vm_specify_or_log(struct cxvm *vm);
 
 #endif

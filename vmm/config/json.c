@@ -7,18 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/config/config.h"
 #include "vmm/config/options.h"
-#include "vmm/api/vm.h"
 
 /*
  * The JSON form of the configuration: an object with one member per section, with the same keys as
- * the command line. It is read in two passes, so that all of it is checked before any of it is
- * applied.
+ * the command line. It goes into a copy, which takes the place of the configuration when all of the
+ * document was right.
  */
 struct reader {
-	struct cxvm *vm;
+	struct machine_config *config;
+	const struct logger *logger;
 	unsigned int problems;
-	bool apply;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -31,7 +31,7 @@ problem(struct reader *reader, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	reader->problems++;
-	log_error(&reader->vm->logger, "config", "%s", text);
+	log_error(reader->logger, "config", "%s", text);
 }
 
 /* A scalar as the text that option_set() takes; NULL for anything else. The caller frees it. */
@@ -87,13 +87,13 @@ static void read_one(struct reader *reader, const struct option_section *section
 		return;
 	}
 	options = calloc(1, section->struct_size);
-	if (!options || vm_options_begin(reader->vm, section, options)) {
+	if (!options || config_begin(reader->config, section, options)) {
 		problem(reader, "%s: out of memory", place);
 		free(options);
 		return;
 	}
 	read_object(reader, section, place, object, options);
-	if (reader->apply && !reader->problems && section->apply(reader->vm, options))
+	if (!reader->problems && config_put(reader->config, section, options, reader->logger))
 		problem(reader, "%s: refused", place);
 	options_free(section, options);
 	free(options);
@@ -105,7 +105,7 @@ static void read_section(struct reader *reader, const struct option_section *sec
 	size_t index;
 	json_t *element;
 
-	if (!section->repeated) {
+	if (!section->limit) {
 		read_one(reader, section, section->json_name, value);
 		return;
 	}
@@ -144,51 +144,40 @@ static void read_document(struct reader *reader, json_t *root)
 	}
 }
 
-/* Too many of something shows only now: then all is as it was. */
-static int apply_document(struct reader *reader, json_t *root)
+static int apply_document(struct machine_config *config, json_t *root, const struct logger *logger)
 {
-	struct machine_config *before = malloc(sizeof(*before));
-	int result = before ? vm_config_copy(before, &reader->vm->config) : -ENOMEM;
+	struct machine_config *fresh = malloc(sizeof(*fresh));
+	struct reader reader = {.config = fresh, .logger = logger};
+	int result = fresh ? config_copy(fresh, config) : -ENOMEM;
 
-	if (result) {
-		free(before);
-		return result;
+	if (!result) {
+		read_document(&reader, root);
+		if (reader.problems) {
+			config_free(fresh);
+			result = -EINVAL;
+		} else {
+			config_free(config);
+			*config = *fresh;
+		}
 	}
-	reader->apply = true;
-	read_document(reader, root);
-	if (reader->problems) {
-		vm_config_free(&reader->vm->config);
-		reader->vm->config = *before;
-	} else {
-		vm_config_free(before);
-	}
-	free(before);
-	return reader->problems ? -EINVAL : 0;
+	free(fresh);
+	return result;
 }
 
-int cxvm_load_json(struct cxvm *vm, const char *text, size_t length)
+int config_put_json(struct machine_config *config, const char *text, size_t length,
+		    const struct logger *logger)
 {
-	struct reader reader = {.vm = vm};
 	json_error_t error;
-	json_t *root;
-	int result;
+	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	int result = -EINVAL;
 
-	if (!vm || !text)
-		return -EINVAL;
-	if (atomic_load(&vm->state) != CXVM_STATE_CREATED)
-		return -EBUSY;
-	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	if (!root || !json_is_object(root)) {
-		if (root)
-			log_error(&vm->logger, "config", "the document must be a JSON object");
-		else
-			log_error(&vm->logger, "config", "line %d, column %d: %s", error.line,
-				  error.column, error.text);
-		json_decref(root);
-		return -EINVAL;
-	}
-	read_document(&reader, root);
-	result = reader.problems ? -EINVAL : apply_document(&reader, root);
+	if (!root)
+		log_error(logger, "config", "line %d, column %d: %s", error.line, error.column,
+			  error.text);
+	else if (!json_is_object(root))
+		log_error(logger, "config", "the document must be a JSON object");
+	else
+		result = apply_document(config, root, logger);
 	json_decref(root);
 	return result;
 }

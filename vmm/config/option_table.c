@@ -13,9 +13,10 @@
 		.key = (name), .type = OPTION_MODE,                                                \
 		.offset = offsetof(struct cxvm_##section, member), .names = (list), .help = (text) \
 	}
-#define FD(section, member, flag, name, text)                                                      \
+/* A number that is absent unless given: its bool says so. */
+#define OPTIONAL(section, member, flag, name, text)                                                \
 	{                                                                                          \
-		.key = (name), .type = OPTION_FD,                                                  \
+		.key = (name), .type = OPTION_INT_WITH_FLAG,                                       \
 		.offset = offsetof(struct cxvm_##section, member),                                 \
 		.flag_offset = offsetof(struct cxvm_##section, flag), .help = (text)               \
 	}
@@ -79,7 +80,7 @@ static const struct option_field numa_fields[] = {
 	FIELD(numa_node, id, "guest_numa_id", OPTION_U32, "0, 1, ... without a hole"),
 	FIELD(numa_node, bytes, "size", OPTION_BYTES, "memory of the node"),
 	FIELD(numa_node, cpus, "cpus", OPTION_STRING, "its vCPUs, [0-1,4]"),
-	FD(numa_node, host_node, bind, "host_numa_node", "host node to bind the memory to"),
+	OPTIONAL(numa_node, host_node, bind, "host_numa_node", "host node to bind the memory to"),
 };
 
 static const struct option_field payload_fields[] = {
@@ -102,7 +103,7 @@ static const struct option_field disk_fields[] = {
 static const struct option_field net_fields[] = {
 	FIELD(net, id, "id", OPTION_STRING, "name, default net<N>"),
 	FIELD(net, tap, "tap", OPTION_STRING, "tap interface"),
-	FD(net, fd, use_fd, "fd", "an open tap instead"),
+	OPTIONAL(net, fd, use_fd, "fd", "an open tap instead"),
 	FIELD(net, mac, "mac", OPTION_STRING, "aa:bb:cc:dd:ee:ff"),
 	FIELD(net, mtu, "mtu", OPTION_U16, "default: the tap's"),
 	FIELD(net, vhost, "vhost", OPTION_TOGGLE, "vhost-net; default: when the host has it"),
@@ -137,9 +138,10 @@ static const struct option_field device_fields[] = {
 	FIELD(device, id, "id", OPTION_STRING, "name, default dev<N>"),
 	FIELD(device, vfio_user, "vfio-user", OPTION_STRING, "UNIX socket of a vfio-user server"),
 	FIELD(device, path, "path", OPTION_STRING, "BDF or sysfs path of a host device"),
-	FD(device, fd, use_fd, "fd", "an open VFIO device"),
-	FD(device, iommufd, use_iommufd, "iommufd", "an open /dev/iommu"),
-	FD(device, group_fd, use_group_fd, "group_fd", "an open /dev/vfio/GROUP, beside path"),
+	OPTIONAL(device, fd, use_fd, "fd", "an open VFIO device"),
+	OPTIONAL(device, iommufd, use_iommufd, "iommufd", "an open /dev/iommu"),
+	OPTIONAL(device, group_fd, use_group_fd, "group_fd",
+		 "an open /dev/vfio/GROUP, beside path"),
 	MODE(device, memory, "memory", device_memories,
 	     "cxl (the guest's driver owns it) or node (its page allocator)"),
 	FIELD(device, p2p, "p2p", OPTION_TOGGLE, "map device memory for DMA too"),
@@ -155,63 +157,48 @@ static const struct option_field platform_fields[] = {
 	      "power button to forced stop"),
 };
 
-#define SECTION(section, shown, json, many, first, apply_function, text)                           \
-	{                                                                                          \
-		.name = (shown), .json_name = (json), .repeated = (many), .first_key = (first),    \
-		.help = (text), .fields = section##_fields,                                        \
-		.field_count = COUNT(section##_fields), .apply = (apply_function)
-#define ONCE(section, member)                                                                      \
-	.struct_size = sizeof(struct cxvm_##section),                                              \
-	.config_offset = offsetof(struct machine_config, member)
+static void take_vsock(struct machine_config *config)
+{
+	config->has_vsock = true;
+}
 
-#define APPLY(section, call)                                                                       \
-	static int apply_##section(struct cxvm *vm, const void *options)                           \
-	{                                                                                          \
-		return call(vm, options);                                                          \
-	}
+/* Who configures a balloon wants one. */
+static void take_balloon(struct machine_config *config)
+{
+	if (config->balloon.enabled == CXVM_DEFAULT)
+		config->balloon.enabled = CXVM_ON;
+}
 
-APPLY(cpus, cxvm_set_cpus)
-APPLY(memory, cxvm_set_memory)
-APPLY(numa, cxvm_add_numa_node)
-APPLY(payload, cxvm_set_payload)
-APPLY(disk, cxvm_add_disk)
-APPLY(net, cxvm_add_net)
-APPLY(vsock, cxvm_set_vsock)
-APPLY(serial, cxvm_set_serial)
-APPLY(console, cxvm_set_console)
-APPLY(rng, cxvm_set_rng)
-APPLY(balloon, cxvm_set_balloon)
-APPLY(device, cxvm_add_device)
-APPLY(platform, cxvm_set_platform)
+/* What all sections have; the struct's name without "cxvm_", and its fields. */
+#define SECTION(section, field_list, shown, json, first, text)                                     \
+	.name = (shown), .json_name = (json), .first_key = (first), .help = (text),                \
+	.fields = (field_list), .field_count = COUNT(field_list),                                  \
+	.struct_size = sizeof(struct cxvm_##section)
+#define ONCE(member) .config_offset = offsetof(struct machine_config, member)
+#define LIST(member, count, most)                                                                  \
+	.config_offset = offsetof(struct machine_config, member),                                  \
+	.count_offset = offsetof(struct machine_config, count), .limit = (most)
 
 /* clang-format off */
 const struct option_section option_sections[] = {
-	SECTION(cpus, "cpus", "cpus", false, "boot", apply_cpus, "vCPUs"),
-		ONCE(cpus, cpus) },
-	SECTION(memory, "memory", "memory", false, "size", apply_memory, "guest RAM"),
-		ONCE(memory, memory) },
-	SECTION(numa, "numa", "numa", true, NULL, apply_numa, "a NUMA node"),
-		.struct_size = sizeof(struct cxvm_numa_node) },
-	SECTION(payload, "payload", "payload", false, "kernel", apply_payload, "what to boot"),
-		ONCE(payload, payload) },
-	SECTION(disk, "disk", "disks", true, "path", apply_disk, "a virtio-blk disk"),
-		.struct_size = sizeof(struct cxvm_disk) },
-	SECTION(net, "net", "net", true, "tap", apply_net, "a virtio-net card"),
-		.struct_size = sizeof(struct cxvm_net) },
-	SECTION(vsock, "vsock", "vsock", false, NULL, apply_vsock, "the virtio-vsock device"),
-		ONCE(vsock, vsock) },
-	SECTION(console, "serial", "serial", false, "mode", apply_serial, "the 16550 serial port, ttyS0"),
-		ONCE(console, serial) },
-	SECTION(console, "console", "console", false, "mode", apply_console, "the virtio console, hvc0"),
-		ONCE(console, console) },
-	SECTION(rng, "rng", "rng", false, "enabled", apply_rng, "the virtio entropy device"),
-		ONCE(rng, rng) },
-	SECTION(balloon, "balloon", "balloon", false, "size", apply_balloon, "the virtio balloon"),
-		ONCE(balloon, balloon) },
-	SECTION(device, "device", "devices", true, NULL, apply_device, "a passed-through device"),
-		.struct_size = sizeof(struct cxvm_device) },
-	SECTION(platform, "platform", "platform", false, NULL, apply_platform, "switches of the machine and of cxvm"),
-		ONCE(platform, platform) },
+	{ SECTION(cpus, cpus_fields, "cpus", "cpus", "boot", "vCPUs"), ONCE(cpus) },
+	{ SECTION(memory, memory_fields, "memory", "memory", "size", "guest RAM"), ONCE(memory) },
+	{ SECTION(numa_node, numa_fields, "numa", "numa", NULL, "a NUMA node"),
+	  LIST(nodes, node_count, MACHINE_MAX_NODES) },
+	{ SECTION(payload, payload_fields, "payload", "payload", "kernel", "what to boot"), ONCE(payload) },
+	{ SECTION(disk, disk_fields, "disk", "disks", "path", "a virtio-blk disk"),
+	  LIST(disks, disk_count, MACHINE_MAX_DISKS) },
+	{ SECTION(net, net_fields, "net", "net", "tap", "a virtio-net card"), LIST(nets, net_count, MACHINE_MAX_NETS) },
+	{ SECTION(vsock, vsock_fields, "vsock", "vsock", NULL, "the virtio-vsock device"), ONCE(vsock), .taken = take_vsock },
+	{ SECTION(console, console_fields, "serial", "serial", "mode", "the 16550 serial port, ttyS0"), ONCE(serial) },
+	{ SECTION(console, console_fields, "console", "console", "mode", "the virtio console, hvc0"), ONCE(console) },
+	{ SECTION(rng, rng_fields, "rng", "rng", "enabled", "the virtio entropy device"), ONCE(rng) },
+	{ SECTION(balloon, balloon_fields, "balloon", "balloon", "size", "the virtio balloon"),
+	  ONCE(balloon), .taken = take_balloon },
+	{ SECTION(device, device_fields, "device", "devices", NULL, "a passed-through device"),
+	  LIST(devices, device_count, MACHINE_MAX_DEVICES) },
+	{ SECTION(platform, platform_fields, "platform", "platform", NULL, "switches of the machine and of cxvm"),
+	  ONCE(platform) },
 };
 /* clang-format on */
 

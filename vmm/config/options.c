@@ -135,7 +135,7 @@ int option_set(const struct option_section *section, const struct option_field *
 					   section->name, field->key, value);
 		*(uint64_t *)to = number;
 		return 0;
-	case OPTION_FD:
+	case OPTION_INT_WITH_FLAG:
 		if (parse_number(value, false, INT32_MAX, &number))
 			break;
 		*(int *)to = (int)number;

@@ -8,7 +8,7 @@
 
 #include <cxvm/cxvm.h>
 
-#include "vmm/machine/specification.h"
+#include "vmm/config/config.h"
 
 /*
  * The one list of configuration fields. Each public option struct is a section; its fields carry
@@ -23,9 +23,9 @@ enum option_type {
 	OPTION_U16,
 	OPTION_U32,
 	OPTION_U64,
-	OPTION_BYTES, /* u64 with suffix K, M, G, T (powers of 1024) */
-	OPTION_MODE,  /* an enum, by name */
-	OPTION_FD,    /* int, and sets the bool before it (use_fd) */
+	OPTION_BYTES,         /* u64 with suffix K, M, G, T (powers of 1024) */
+	OPTION_MODE,          /* an enum, by name */
+	OPTION_INT_WITH_FLAG, /* int from 0 on, and sets the bool that says it is given (use_fd) */
 };
 
 struct option_name {
@@ -37,7 +37,7 @@ struct option_field {
 	const char *key;
 	enum option_type type;
 	size_t offset;
-	size_t flag_offset;              /* OPTION_FD: the bool that says it is used */
+	size_t flag_offset;              /* OPTION_INT_WITH_FLAG: that bool */
 	const struct option_name *names; /* OPTION_MODE: ends with a NULL name */
 	const char *help;
 };
@@ -45,13 +45,14 @@ struct option_field {
 struct option_section {
 	const char *name;      /* "disk": command line and cxvm_set_option() */
 	const char *json_name; /* "disks": member of the JSON document */
-	bool repeated;         /* may occur several times (a JSON array) */
-	size_t config_offset;  /* not repeated: of its struct in struct machine_config */
+	size_t config_offset;  /* of the struct, or of the list, in struct machine_config */
+	size_t count_offset;   /* of the list's count, when limit is not 0 */
+	size_t limit;          /* how often it may occur (a JSON array); 0: it exists once */
 	size_t struct_size;
 	const char *first_key; /* the key that a bare first value belongs to, or NULL */
 	const struct option_field *fields;
 	size_t field_count;
-	int (*apply)(struct cxvm *vm, const void *options); /* cxvm_set_... or cxvm_add_... */
+	void (*taken)(struct machine_config *config); /* what else being given means; or NULL */
 	const char *help;
 };
 

@@ -134,7 +134,7 @@ void machine_console_destroy(struct machine_console *console)
 	free(console);
 }
 
-static int open_ends(struct machine_console *console, const struct cxvm_console *config,
+static int open_ends(struct machine_console *console, const struct specification_console *config,
 		     struct event_loop *loop)
 {
 	const struct serial_backend_options backend = {

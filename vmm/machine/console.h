@@ -4,18 +4,17 @@
 
 #include <stdbool.h>
 
-#include <cxvm/cxvm.h>
-
 #include "devices/legacy/serial_backend.h"
 #include "devices/virtio/device.h"
+#include "vmm/machine/specification.h"
 
 /* The virtio console (hvc0) of a machine and its end on the host: the "console" section. */
 struct machine_console;
 
 struct machine_console_options {
 	struct virtio_environment environment;
-	const struct cxvm_console *config; /* mode is not OFF and not DEFAULT */
-	bool serial_on_stdio;              /* standard input is taken */
+	const struct specification_console *config; /* mode is not OFF and not DEFAULT */
+	bool serial_on_stdio;                       /* standard input is taken */
 };
 
 /*

@@ -34,35 +34,8 @@ int machine_load_payload(struct machine *machine)
 {
 	const char *kernel = machine->config->payload.kernel;
 
-	if (!kernel) {
-		log_error(machine->logger, "payload", "no kernel given; use --kernel PATH");
-		return -EINVAL;
-	}
 	return arch_kernel_load(&machine->platform.kernel, machine->platform.memory, kernel,
 				machine->logger);
-}
-
-static uint32_t node_of_cpu(const struct machine_config *config, uint32_t cpu)
-{
-	for (size_t i = 0; i < config->node_count; i++) {
-		const char *text = config->nodes[i].cpus;
-
-		while (text && *text) {
-			char *end;
-			unsigned long first = strtoul(text, &end, 10), last = first;
-
-			if (end == text)
-				break;
-			if (*end == '-')
-				last = strtoul(end + 1, &end, 10);
-			if (cpu >= first && cpu <= last)
-				return config->nodes[i].id;
-			text = *end == ',' ? end + 1 : end;
-			if (*end && *end != ',')
-				break;
-		}
-	}
-	return 0;
 }
 
 /* Not prefetchable, also above 4 GiB: a guest would refuse our 64-bit BARs that are not. */
@@ -216,7 +189,7 @@ int machine_write_firmware(struct machine *machine)
 	if (!firmware)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++)
-		firmware->cpu_nodes[i] = node_of_cpu(machine->config, i);
+		firmware->cpu_nodes[i] = specification_node_of(machine->config, i);
 	describe_bridges(machine, firmware);
 	describe_memory(machine, firmware);
 	list_ranges(machine, firmware);

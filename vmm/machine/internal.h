@@ -78,7 +78,7 @@ struct machine_parts {
 };
 
 struct machine {
-	const struct machine_config *config;
+	const struct machine_specification *config;
 	const struct logger *logger;
 	struct machine_platform platform;
 	struct machine_cpus cpus;
@@ -91,9 +91,7 @@ struct machine {
 /* memory.c: the RAM blocks of the layout, split over the NUMA nodes. */
 int machine_add_ram(struct machine *machine);
 
-/* affinity.c: -EINVAL for an affinity that cannot be read, logged. */
-int machine_check_affinity(const struct machine *machine);
-/* Bind the calling vCPU thread as the configuration says. */
+/* affinity.c: bind the calling vCPU thread as the specification says. */
 int machine_set_affinity(struct machine *machine, uint32_t vcpu);
 
 /* firmware.c: kernel, initramfs, ACPI tables, memory map, boot parameters into guest RAM. */

@@ -10,30 +10,6 @@
 #include "core/clock.h"
 #include "vmm/machine/internal.h"
 
-static int topology_of(const struct cxvm_cpus *cpus, struct cpu_topology *topology,
-		       const struct logger *logger)
-{
-	uint64_t product;
-
-	topology->vcpus = cpus->boot_vcpus ? cpus->boot_vcpus : 1;
-	topology->threads = cpus->threads ? cpus->threads : 1;
-	topology->sockets = cpus->sockets ? cpus->sockets : 1;
-	topology->cores = cpus->cores ? cpus->cores
-				      : topology->vcpus / (topology->threads * topology->sockets);
-	product = (uint64_t)topology->sockets * topology->cores * topology->threads;
-	if (topology->vcpus > MACHINE_MAX_VCPUS || product != topology->vcpus ||
-	    topology->threads > 2) {
-		log_error(logger, "cpus",
-			  "%u vCPUs as %u sockets x %u cores x %u threads: the product must be the "
-			  "number of vCPUs, at "
-			  "most %u, with 1 or 2 threads per core",
-			  topology->vcpus, topology->sockets, topology->cores, topology->threads,
-			  MACHINE_MAX_VCPUS);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static int create_cpus(struct machine *machine)
 {
 	const struct arch_cpus_options options = {
@@ -181,12 +157,6 @@ static int build_base(struct machine *machine)
 	result = kvm_vm_open(&machine->platform.vm, machine->platform.vm.kvm_fd, machine->logger);
 	if (result)
 		return result == -ENOENT ? -ENODEV : result;
-	result = topology_of(&machine->config->cpus, &machine->cpus.topology, machine->logger);
-	if (result)
-		return result;
-	result = machine_check_affinity(machine);
-	if (result)
-		return result;
 	if (machine->cpus.topology.vcpus > machine->platform.vm.max_vcpus) {
 		log_error(machine->logger, "cpus", "%u vCPUs, but KVM on this host allows %u",
 			  machine->cpus.topology.vcpus, machine->platform.vm.max_vcpus);
@@ -261,7 +231,8 @@ int machine_create(struct machine **result, const struct machine_options *option
 			close(options->kvm_fd);
 		return -ENOMEM;
 	}
-	machine->config = options->config;
+	machine->config = options->specification;
+	machine->cpus.topology = options->specification->cpus.topology;
 	machine->logger = options->logger;
 	machine->life.start_ns = options->start_ns;
 	machine->life.started = options->started;

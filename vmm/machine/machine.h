@@ -15,8 +15,8 @@
 struct machine;
 
 struct machine_options {
-	const struct machine_config *config; /* outlives the machine */
-	const struct logger *logger;         /* outlives the machine */
+	const struct machine_specification *specification; /* outlives the machine */
+	const struct logger *logger;                       /* outlives the machine */
 	int kvm_fd;        /* >= 0: used instead of /dev/kvm, owned by the machine */
 	uint64_t start_ns; /* CLOCK_MONOTONIC when the start was asked for: the boot timer's zero */
 	/* May be NULL. The vCPUs run and machine_pause() works from now on; in machine_run()'s
@@ -24,10 +24,6 @@ struct machine_options {
 	void (*started)(void *opaque);
 	void *started_opaque;
 };
-
-/* What is wrong with the way that @device names to a device, and what to give instead; NULL:
- * nothing. Pure. */
-const char *machine_device_problem(const struct cxvm_device *device);
 
 /* Returns 0 or -errno as cxvm_run() documents it; the log says why. Nothing is left open after a
  * failure. */

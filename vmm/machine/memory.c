@@ -6,7 +6,7 @@
 
 #define PREFAULT_THREADS_MAX 16u
 
-static uint32_t prefault_threads(const struct cxvm_memory *memory)
+static uint32_t prefault_threads(const struct specification_memory *memory)
 {
 	long cpus;
 
@@ -46,13 +46,13 @@ static int add_node(struct machine *machine, const struct guest_ram_options *opt
 
 int machine_add_ram(struct machine *machine)
 {
-	const struct machine_config *config = machine->config;
-	const struct cxvm_memory *memory = &config->memory;
+	const struct machine_specification *config = machine->config;
+	const struct specification_memory *memory = &config->memory;
 	struct guest_ram_options options = {
-		.page_size = toggle_on(memory->hugepages, false) ? memory->hugepage_size : 0,
+		.page_size = memory->page_size,
 		.shared = toggle_on(memory->shared, machine_needs_shared_ram(machine)),
-		.thp = toggle_on(memory->thp, true),
-		.prefault = toggle_on(memory->prefault, false),
+		.thp = memory->thp,
+		.prefault = memory->prefault,
 		.host_node = -1,
 	};
 	uint64_t cursor = machine->map.layout.map->low_ram_start;
@@ -70,8 +70,8 @@ int machine_add_ram(struct machine *machine)
 	for (size_t i = 0; i < config->node_count; i++) {
 		int result;
 
-		options.node = config->nodes[i].id;
-		options.host_node = config->nodes[i].bind ? (int)config->nodes[i].host_node : -1;
+		options.node = (uint32_t)i;
+		options.host_node = config->nodes[i].host_node;
 		result = add_node(machine, &options, config->nodes[i].bytes, &cursor);
 		if (result)
 			return result;

@@ -60,38 +60,7 @@ static void device_returned(void *opaque, struct passthrough_device *device)
 			pci_root_port_surprise_removal(machine->parts.functions[i].port);
 }
 
-const char *machine_device_problem(const struct cxvm_device *device)
-{
-	if (!!device->vfio_user + !!device->path + !!device->use_fd != 1)
-		return "give exactly one of vfio-user=SOCKET, path=DEVICE and fd=N";
-	if (device->use_group_fd && (!device->path || device->use_iommufd))
-		return "group_fd goes with path, which says which device of the group, and without "
-		       "iommufd";
-	return NULL;
-}
-
-static struct passthrough_way way_of(const struct cxvm_device *device)
-{
-	struct passthrough_way way = {.name = device->path, .fd = -1, .iommufd = -1};
-
-	if (device->vfio_user) {
-		way.kind = PASSTHROUGH_WAY_VFIO_USER_SOCKET;
-		way.name = device->vfio_user;
-	} else if (device->use_group_fd) {
-		way.kind = PASSTHROUGH_WAY_VFIO_GROUP_FD;
-		way.fd = device->group_fd;
-	} else if (device->use_fd) {
-		way.kind = PASSTHROUGH_WAY_VFIO_CDEV_FD;
-		way.fd = device->fd;
-	} else {
-		way.kind = PASSTHROUGH_WAY_VFIO_NAME;
-	}
-	if (device->use_iommufd)
-		way.iommufd = device->iommufd;
-	return way;
-}
-
-static int connect_one(struct machine *machine, const struct cxvm_device *device,
+static int connect_one(struct machine *machine, const struct passthrough_options *options,
 		       struct passed_function *function)
 {
 	const struct passthrough_environment environment = {
@@ -106,27 +75,12 @@ static int connect_one(struct machine *machine, const struct cxvm_device *device
 		.returned = device_returned,
 		.opaque = machine,
 	};
-	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
-	const char *problem = machine_device_problem(device);
-
-	if (problem) {
-		log_error(machine->logger, device->id, "%s", problem);
-		return -EINVAL;
-	}
-	options.id = device->id;
-	options.way = way_of(device);
-	options.allow_no_iommu = toggle_on(device->noiommu, false);
-	options.memory = device->memory == CXVM_DEVICE_MEMORY_NODE ? PASSTHROUGH_MEMORY_NODE
-								   : PASSTHROUGH_MEMORY_CXL;
-	options.dma_windows =
-		toggle_on(device->p2p, true) ? PASSTHROUGH_DMA_TRY : PASSTHROUGH_DMA_OFF;
-	options.dma_dpa = options.dma_windows;
-	return passthrough_connect(&options, &environment, &function->device);
+	return passthrough_connect(options, &environment, &function->device);
 }
 
 int machine_connect_devices(struct machine *machine)
 {
-	const struct machine_config *config = machine->config;
+	const struct machine_specification *config = machine->config;
 	size_t cxl_count = 0;
 	int result;
 
@@ -142,7 +96,7 @@ int machine_connect_devices(struct machine *machine)
 	for (size_t i = 0; i < config->device_count; i++) {
 		struct passed_function *function = &machine->parts.functions[i];
 
-		result = connect_one(machine, &config->devices[i], function);
+		result = connect_one(machine, &config->devices[i].options, function);
 		if (result)
 			return result;
 		machine->parts.function_count = i + 1;

@@ -35,8 +35,8 @@ static void panicked(void *opaque, bool crash_kernel)
 
 int machine_add_platform_devices(struct machine *machine)
 {
-	const struct cxvm_platform *platform = &machine->config->platform;
-	const struct cxvm_console *console = &machine->config->serial;
+	const struct specification_platform *platform = &machine->config->platform;
+	const struct specification_console *console = &machine->config->serial;
 	const struct serial_backend_options serial = {
 		.kind = machine_backend_kind(console->mode),
 		.name = "serial0",
@@ -60,9 +60,9 @@ int machine_add_platform_devices(struct machine *machine)
 		.cpus = machine->cpus.model,
 		.logger = machine->logger,
 		.serial = console->mode == CXVM_CONSOLE_OFF ? NULL : &serial,
-		.pvpanic = toggle_on(platform->pvpanic, true),
-		.debug_exit = toggle_on(platform->debug_exit, false),
-		.boot_timer = toggle_on(platform->boot_timer, false),
+		.pvpanic = platform->pvpanic,
+		.debug_exit = platform->debug_exit,
+		.boot_timer = platform->boot_timer,
 		.start_ns = machine->life.start_ns,
 		.events = &events,
 	};

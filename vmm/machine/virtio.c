@@ -22,24 +22,6 @@ static struct virtio_environment environment_of(const struct machine *machine)
 	};
 }
 
-static struct rate_limiter_options rate_limit_of(const struct cxvm_rate_limit *limit)
-{
-	return (struct rate_limiter_options){
-		.bandwidth =
-			{
-				.size = limit->bandwidth_size,
-				.one_time_burst = limit->bandwidth_one_time_burst,
-				.refill_time = limit->bandwidth_refill_time,
-			},
-		.ops =
-			{
-				.size = limit->ops_size,
-				.one_time_burst = limit->ops_one_time_burst,
-				.refill_time = limit->ops_refill_time,
-			},
-	};
-}
-
 /* Gives @device to a PCI function on the root bus; takes ownership, also on failure. */
 static int plug(struct machine *machine, struct virtio_device *device)
 {
@@ -62,7 +44,7 @@ static int plug(struct machine *machine, struct virtio_device *device)
 	return 0;
 }
 
-static int add_disk(struct machine *machine, const struct cxvm_disk *disk)
+static int add_disk(struct machine *machine, const struct specification_disk *disk)
 {
 	const struct virtio_blk_options options = {
 		.environment = environment_of(machine),
@@ -71,10 +53,10 @@ static int add_disk(struct machine *machine, const struct cxvm_disk *disk)
 		.fd = -1,
 		.readonly = disk->readonly,
 		.direct = disk->direct,
-		.num_queues = (uint16_t)disk->num_queues,
-		.queue_size = (uint16_t)disk->queue_size,
+		.num_queues = disk->num_queues,
+		.queue_size = disk->queue_size,
 		.serial = disk->serial,
-		.rate_limiter = rate_limit_of(&disk->rate_limit),
+		.rate_limiter = disk->rate_limit,
 	};
 	struct virtio_device *device;
 	int result = virtio_blk_create(&options, &device);
@@ -82,35 +64,25 @@ static int add_disk(struct machine *machine, const struct cxvm_disk *disk)
 	return result ? result : plug(machine, device);
 }
 
-static int add_net(struct machine *machine, const struct cxvm_net *net)
+static int add_net(struct machine *machine, const struct specification_net *net)
 {
 	struct virtio_net_options options = {
 		.environment = environment_of(machine),
 		.name = net->id,
 		.tap = net->tap,
 		.fd = -1,
+		.has_mac = net->has_mac,
 		.mtu = net->mtu,
 		.vhost = toggle_on(net->vhost, access("/dev/vhost-net", R_OK | W_OK) == 0),
-		.queue_size = (uint16_t)net->queue_size,
-		.rx_rate_limiter = rate_limit_of(&net->rate_limit),
-		.tx_rate_limiter = rate_limit_of(&net->rate_limit),
+		.queue_size = net->queue_size,
+		.rx_rate_limiter = net->rate_limit,
+		.tx_rate_limiter = net->rate_limit,
 	};
 	struct virtio_device *device;
 	int result;
 
-	if (net->mac) {
-		char rest;
-
-		if (sscanf(net->mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%c", &options.mac[0],
-			   &options.mac[1], &options.mac[2], &options.mac[3], &options.mac[4],
-			   &options.mac[5], &rest) != 6) {
-			log_error(machine->logger, net->id,
-				  "mac=%s is not a MAC address; use aa:bb:cc:dd:ee:ff", net->mac);
-			return -EINVAL;
-		}
-		options.has_mac = true;
-	}
-	if (net->use_fd) {
+	memcpy(options.mac, net->mac, sizeof(options.mac));
+	if (net->fd >= 0) {
 		/* The configuration keeps its fd: the device owns what it is given. */
 		options.fd = fcntl(net->fd, F_DUPFD_CLOEXEC, 0);
 		if (options.fd < 0)
@@ -129,7 +101,7 @@ static int add_vsock(struct machine *machine)
 		.name = "vsock0",
 		.cid = machine->config->vsock.cid,
 		.socket = machine->config->vsock.socket,
-		.vhost = toggle_on(machine->config->vsock.vhost, false),
+		.vhost = machine->config->vsock.vhost,
 	};
 	struct virtio_device *device;
 	int result = virtio_vsock_create(&options, &device);
@@ -162,13 +134,13 @@ static int add_rng(struct machine *machine)
 
 static int add_balloon(struct machine *machine)
 {
-	const struct cxvm_balloon *balloon = &machine->config->balloon;
+	const struct specification_balloon *balloon = &machine->config->balloon;
 	const struct virtio_balloon_options options = {
 		.environment = environment_of(machine),
 		.name = "balloon0",
 		.size = balloon->bytes,
-		.deflate_on_oom = toggle_on(balloon->deflate_on_oom, true),
-		.free_page_reporting = toggle_on(balloon->free_page_reporting, false),
+		.deflate_on_oom = balloon->deflate_on_oom,
+		.free_page_reporting = balloon->free_page_reporting,
 		/* Their DMA mappings pin all RAM. */
 		.keep_pages = machine->config->device_count > 0,
 		.statistics = true,
@@ -181,7 +153,7 @@ static int add_balloon(struct machine *machine)
 
 int machine_add_virtio_devices(struct machine *machine)
 {
-	const struct machine_config *config = machine->config;
+	const struct machine_specification *config = machine->config;
 	int result = 0;
 
 	for (size_t i = 0; i < config->disk_count && !result; i++)
@@ -192,9 +164,9 @@ int machine_add_virtio_devices(struct machine *machine)
 		result = add_vsock(machine);
 	if (!result && config->console.mode != CXVM_CONSOLE_OFF)
 		result = add_console(machine);
-	if (!result && toggle_on(config->rng.enabled, true))
+	if (!result && config->has_rng)
 		result = add_rng(machine);
-	if (!result && toggle_on(config->balloon.enabled, false))
+	if (!result && config->has_balloon)
 		result = add_balloon(machine);
 	return result;
 }
