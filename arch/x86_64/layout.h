@@ -39,9 +39,12 @@
 #define X86_HIGH_RAM_START UINT64_C(0x100000000)
 
 /* Ports and interrupt lines of the platform's own devices. */
-#define X86_PORT_SERIAL   0x3f8u
-#define X86_PORT_GED      0x600u
-#define X86_PORT_PM_TIMER 0x608u
+#define X86_PORT_BOOT_TIMING 0x80u /* cloud-hypervisor's */
+#define X86_PORT_DEBUG_EXIT  0xf4u /* QEMU's isa-debug-exit */
+#define X86_PORT_SERIAL      0x3f8u
+#define X86_PORT_PVPANIC     0x505u /* QEMU's */
+#define X86_PORT_GED         0x600u
+#define X86_PORT_PM_TIMER    0x608u
 
 #define X86_GSI_SERIAL     4u
 #define X86_GSI_GED        9u

@@ -38,9 +38,9 @@ static void panicked(void *opaque, uint8_t events)
 static int add_serial(struct arch_platform *platform, const struct arch_platform_options *options)
 {
 	struct serial_options serial = {
-		.port = X86_PORT_SERIAL,
+		.base = X86_PORT_SERIAL,
 		.gsi = X86_GSI_SERIAL,
-		.pio = options->ports,
+		.bus = options->ports,
 		.irq = options->irq,
 		.logger = options->logger,
 	};
@@ -60,23 +60,26 @@ static int add_serial(struct arch_platform *platform, const struct arch_platform
 static int add_ports(struct arch_platform *platform, const struct arch_platform_options *options)
 {
 	const struct arch_platform_events *events = &platform->events;
-	const struct cmos_rtc_options rtc = {.pio = options->ports, .logger = options->logger};
+	const struct cmos_rtc_options rtc = {.bus = options->ports, .logger = options->logger};
 	const struct i8042_options i8042 = {
-		.pio = options->ports,
+		.bus = options->ports,
 		.logger = options->logger,
 		.reset = events->reset,
 		.opaque = events->opaque,
 	};
 	const struct debug_ports_options debug_ports = {
-		.pio = options->ports,
+		.bus = options->ports,
 		.logger = options->boot_timer ? options->logger : NULL,
+		.boot_base = X86_PORT_BOOT_TIMING,
+		.exit_base = X86_PORT_DEBUG_EXIT,
 		.start_ns = options->start_ns,
 		.debug_exit = options->debug_exit ? events->debug_exit : NULL,
 		.opaque = events->opaque,
 	};
 	const struct pvpanic_options pvpanic = {
-		.pio = options->ports,
+		.bus = options->ports,
 		.logger = options->logger,
+		.base = X86_PORT_PVPANIC,
 		.event = panicked,
 		.opaque = platform,
 	};
@@ -91,8 +94,8 @@ static int add_ports(struct arch_platform *platform, const struct arch_platform_
 		.opaque = events->opaque,
 	};
 	const struct acpi_pm_timer_options pm_timer = {
-		.pio = options->ports,
-		.port = X86_PORT_PM_TIMER,
+		.bus = options->ports,
+		.base = X86_PORT_PM_TIMER,
 		.logger = options->logger,
 	};
 	int result;
@@ -182,5 +185,5 @@ void platform_describe(const struct arch_platform *platform, struct acpi_machine
 	acpi->ged.event = port(ACPI_GED_EVENT_OFFSET);
 	acpi->ged.gsi = X86_GSI_GED;
 	acpi->ged.events = ACPI_GED_POWER_BUTTON;
-	acpi->pvpanic_port = platform->pvpanic ? PVPANIC_PORT : 0;
+	acpi->pvpanic_port = platform->pvpanic ? X86_PORT_PVPANIC : 0;
 }

@@ -2,6 +2,7 @@
 #include "devices/legacy/acpi_pm_timer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +11,7 @@
 
 struct acpi_pm_timer {
 	struct bus_region region;
-	struct bus *pio;
+	struct bus *bus;
 	uint64_t (*now)(void *opaque);
 	void *now_opaque;
 };
@@ -59,19 +60,19 @@ int acpi_pm_timer_create(struct acpi_pm_timer **timer, const struct acpi_pm_time
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->now = options->now ? options->now : monotonic_now;
 	created->now_opaque = options->now_opaque;
 	created->region = (struct bus_region){
 		.name = "pm timer",
-		.base = options->port,
+		.base = options->base,
 		.size = ACPI_PM_TIMER_SIZE,
 		.ops = &timer_ops,
 		.opaque = created,
 	};
-	result = bus_add(options->pio, &created->region);
+	result = bus_add(options->bus, &created->region);
 	if (result < 0) {
-		log_error(options->logger, "pm timer", "port 0x%x is taken: %s", options->port,
+		log_error(options->logger, "pm timer", "0x%" PRIx64 " is taken: %s", options->base,
 			  strerror(-result));
 		free(created);
 		return result;
@@ -84,6 +85,6 @@ void acpi_pm_timer_destroy(struct acpi_pm_timer *timer)
 {
 	if (!timer)
 		return;
-	bus_remove(timer->pio, &timer->region);
+	bus_remove(timer->bus, &timer->region);
 	free(timer);
 }

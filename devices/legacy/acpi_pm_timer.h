@@ -18,8 +18,8 @@
 #define ACPI_PM_TIMER_SIZE      4u
 
 struct acpi_pm_timer_options {
-	struct bus *pio;
-	uint16_t port; /* multiple of 4 */
+	struct bus *bus; /* ports or memory */
+	uint64_t base;   /* multiple of 4 */
 	const struct logger *logger;
 	/* Nanoseconds that never go back; NULL: CLOCK_MONOTONIC. Called by all vCPUs' threads. */
 	uint64_t (*now)(void *opaque);

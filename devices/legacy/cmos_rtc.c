@@ -44,7 +44,7 @@ enum {
 
 struct cmos_rtc {
 	struct bus_region region;
-	struct bus *pio;
+	struct bus *bus;
 	uint64_t (*now)(void *opaque);
 	void *now_opaque;
 
@@ -256,7 +256,7 @@ int cmos_rtc_create(struct cmos_rtc **rtc, const struct cmos_rtc_options *option
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->now = options->now ? options->now : system_now;
 	created->now_opaque = options->now_opaque;
 	created->bytes[RTC_REG_A] = REG_A_DEFAULT;
@@ -272,7 +272,7 @@ int cmos_rtc_create(struct cmos_rtc **rtc, const struct cmos_rtc_options *option
 		free(created);
 		return -ENOMEM;
 	}
-	result = bus_add(options->pio, &created->region);
+	result = bus_add(options->bus, &created->region);
 	if (result < 0) {
 		log_error(options->logger, "rtc", "port 0x%x is taken: %s", CMOS_RTC_PORT,
 			  strerror(-result));
@@ -288,7 +288,7 @@ void cmos_rtc_destroy(struct cmos_rtc *rtc)
 {
 	if (!rtc)
 		return;
-	bus_remove(rtc->pio, &rtc->region);
+	bus_remove(rtc->bus, &rtc->region);
 	pthread_mutex_destroy(&rtc->lock);
 	free(rtc);
 }

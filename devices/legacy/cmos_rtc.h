@@ -17,7 +17,7 @@
 #define CMOS_RTC_CENTURY 0x32u /* for the FADT */
 
 struct cmos_rtc_options {
-	struct bus *pio;
+	struct bus *bus;
 	const struct logger *logger;
 	/* Host time in nanoseconds since 1970; NULL: CLOCK_REALTIME. */
 	uint64_t (*now)(void *opaque);

@@ -13,7 +13,7 @@
 struct debug_ports {
 	struct bus_region boot;
 	struct bus_region exit;
-	struct bus *pio;
+	struct bus *bus;
 	const struct logger *logger;
 	uint64_t start_ns;
 	void (*debug_exit)(void *opaque, uint32_t value);
@@ -67,20 +67,20 @@ static const struct bus_ops boot_ops = {.write = boot_write};
 static const struct bus_ops exit_ops = {.write = exit_write};
 
 static int ports_add(struct debug_ports *ports, struct bus_region *region, const char *name,
-		     uint64_t port, uint64_t size, const struct bus_ops *ops)
+		     uint64_t base, uint64_t size, const struct bus_ops *ops)
 {
 	int result;
 
 	*region = (struct bus_region){
 		.name = name,
-		.base = port,
+		.base = base,
 		.size = size,
 		.ops = ops,
 		.opaque = ports,
 	};
-	result = bus_add(ports->pio, region);
+	result = bus_add(ports->bus, region);
 	if (result < 0)
-		log_error(ports->logger, name, "port 0x%x is taken: %s", (unsigned int)port,
+		log_error(ports->logger, name, "0x%" PRIx64 " is taken: %s", base,
 			  strerror(-result));
 	return result;
 }
@@ -92,7 +92,7 @@ int debug_ports_create(struct debug_ports **ports, const struct debug_ports_opti
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->logger = options->logger;
 	created->start_ns = options->start_ns;
 	created->debug_exit = options->debug_exit;
@@ -102,9 +102,10 @@ int debug_ports_create(struct debug_ports **ports, const struct debug_ports_opti
 		free(created);
 		return -ENOMEM;
 	}
-	result = ports_add(created, &created->boot, "boot timing", DEBUG_BOOT_PORT, 1, &boot_ops);
+	result =
+		ports_add(created, &created->boot, "boot timing", options->boot_base, 1, &boot_ops);
 	if (result == 0 && options->debug_exit)
-		result = ports_add(created, &created->exit, "debug exit", DEBUG_EXIT_PORT, 4,
+		result = ports_add(created, &created->exit, "debug exit", options->exit_base, 4,
 				   &exit_ops);
 	if (result < 0) {
 		debug_ports_destroy(created);
@@ -119,8 +120,8 @@ void debug_ports_destroy(struct debug_ports *ports)
 	if (!ports)
 		return;
 	/* -ENOENT for what was never added. */
-	bus_remove(ports->pio, &ports->boot);
-	bus_remove(ports->pio, &ports->exit);
+	bus_remove(ports->bus, &ports->boot);
+	bus_remove(ports->bus, &ports->exit);
 	pthread_mutex_destroy(&ports->lock);
 	free(ports);
 }

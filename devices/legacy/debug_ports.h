@@ -10,17 +10,15 @@
 #include "core/log.h"
 
 /*
- * Ports for tests and measurements.
+ * Registers for tests and measurements.
  *
- * 0x80, boot timing: each byte the guest writes is kept with its time. The codes are
+ * Boot timing, one byte: each byte the guest writes is kept with its time. The codes are
  * cloud-hypervisor's: 0x00-0x1f firmware, 0x20-0x3f boot loader, 0x40-0x5f kernel, 0x60-0x7f user
  * space; the rest is the guest's own (older kernels write there just to wait).
  *
- * 0xf4, debug exit (only when there is a callback): a test guest ends with a value of 1, 2 or 4
- * bytes.
+ * Debug exit, four bytes (only when there is a callback): a test guest ends with a value of 1, 2
+ * or 4 bytes.
  */
-#define DEBUG_BOOT_PORT        0x80u
-#define DEBUG_EXIT_PORT        0xf4u
 #define DEBUG_BOOT_TIMINGS_MAX 256u
 
 struct debug_boot_timing {
@@ -29,10 +27,12 @@ struct debug_boot_timing {
 };
 
 struct debug_ports_options {
-	struct bus *pio;
+	struct bus *bus; /* ports or memory */
+	uint64_t boot_base;
+	uint64_t exit_base;
 	const struct logger *logger;
 	uint64_t start_ns; /* CLOCK_MONOTONIC when the machine started */
-	/* In the vCPU's thread. NULL: no such port. */
+	/* In the vCPU's thread. NULL: no such register. */
 	void (*debug_exit)(void *opaque, uint32_t value);
 	void *opaque;
 };

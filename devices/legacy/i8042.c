@@ -19,7 +19,7 @@ struct i8042 {
 	struct bus_region data;
 	struct bus_region port_b;
 	struct bus_region command;
-	struct bus *pio;
+	struct bus *bus;
 	void (*reset)(void *opaque);
 	void *opaque;
 	_Atomic uint8_t port_b_value;
@@ -86,7 +86,7 @@ static int i8042_add(struct i8042 *i8042, struct bus_region *region, uint64_t po
 		.ops = ops,
 		.opaque = i8042,
 	};
-	result = bus_add(i8042->pio, region);
+	result = bus_add(i8042->bus, region);
 	if (result < 0)
 		log_error(logger, "i8042", "port 0x%x is taken: %s", (unsigned int)port,
 			  strerror(-result));
@@ -100,7 +100,7 @@ int i8042_create(struct i8042 **i8042, const struct i8042_options *options)
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->reset = options->reset;
 	created->opaque = options->opaque;
 	result = i8042_add(created, &created->data, PORT_DATA, &data_ops, options->logger);
@@ -122,8 +122,8 @@ void i8042_destroy(struct i8042 *i8042)
 	if (!i8042)
 		return;
 	/* -ENOENT for what was never added. */
-	bus_remove(i8042->pio, &i8042->data);
-	bus_remove(i8042->pio, &i8042->port_b);
-	bus_remove(i8042->pio, &i8042->command);
+	bus_remove(i8042->bus, &i8042->data);
+	bus_remove(i8042->bus, &i8042->port_b);
+	bus_remove(i8042->bus, &i8042->command);
 	free(i8042);
 }

@@ -10,7 +10,7 @@
  * and system control port B (0x61). There is no keyboard; the ACPI tables must not describe one.
  */
 struct i8042_options {
-	struct bus *pio;
+	struct bus *bus;
 	const struct logger *logger;
 	void (*reset)(void *opaque); /* in the vCPU's thread */
 	void *opaque;

@@ -2,6 +2,7 @@
 #include "devices/legacy/pvpanic.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 
 struct pvpanic {
 	struct bus_region region;
-	struct bus *pio;
+	struct bus *bus;
 	void (*event)(void *opaque, uint8_t events);
 	void *opaque;
 };
@@ -45,19 +46,19 @@ int pvpanic_create(struct pvpanic **pvpanic, const struct pvpanic_options *optio
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->event = options->event;
 	created->opaque = options->opaque;
 	created->region = (struct bus_region){
 		.name = "pvpanic",
-		.base = PVPANIC_PORT,
+		.base = options->base,
 		.size = 1,
 		.ops = &pvpanic_ops,
 		.opaque = created,
 	};
-	result = bus_add(options->pio, &created->region);
+	result = bus_add(options->bus, &created->region);
 	if (result < 0) {
-		log_error(options->logger, "pvpanic", "port 0x%x is taken: %s", PVPANIC_PORT,
+		log_error(options->logger, "pvpanic", "0x%" PRIx64 " is taken: %s", options->base,
 			  strerror(-result));
 		free(created);
 		return result;
@@ -70,6 +71,6 @@ void pvpanic_destroy(struct pvpanic *pvpanic)
 {
 	if (!pvpanic)
 		return;
-	bus_remove(pvpanic->pio, &pvpanic->region);
+	bus_remove(pvpanic->bus, &pvpanic->region);
 	free(pvpanic);
 }

@@ -7,14 +7,14 @@
 #include "core/bus.h"
 #include "core/log.h"
 
-/* The paravirtual panic port (QEMU docs/specs/pvpanic, Linux drivers/misc/pvpanic): the guest says
- * that its kernel has panicked, or that a crash kernel takes over. */
-#define PVPANIC_PORT         0x505u
+/* The paravirtual panic register (QEMU docs/specs/pvpanic, Linux drivers/misc/pvpanic): the guest
+ * says that its kernel has panicked, or that a crash kernel takes over. */
 #define PVPANIC_PANICKED     0x1u
 #define PVPANIC_CRASH_LOADED 0x2u
 
 struct pvpanic_options {
-	struct bus *pio;
+	struct bus *bus; /* ports or memory */
+	uint64_t base;
 	const struct logger *logger;
 	/* @events: PVPANIC_* bits, not 0. In the vCPU's thread. */
 	void (*event)(void *opaque, uint8_t events);

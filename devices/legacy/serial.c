@@ -2,6 +2,7 @@
 #include "devices/legacy/serial.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/serial_reg.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -20,7 +21,7 @@
 
 struct serial {
 	struct bus_region region;
-	struct bus *pio;
+	struct bus *bus;
 	struct irq_router *irq;
 	uint32_t gsi;
 	struct serial_backend *backend;
@@ -329,14 +330,14 @@ int serial_create(struct serial **serial, const struct serial_options *options)
 
 	if (!created)
 		return -ENOMEM;
-	created->pio = options->pio;
+	created->bus = options->bus;
 	created->irq = options->irq;
 	created->gsi = options->gsi;
 	created->backend = options->backend;
 	created->dll = 1; /* 115200 */
 	created->region = (struct bus_region){
 		.name = options->name,
-		.base = options->port,
+		.base = options->base,
 		.size = SERIAL_REGISTERS,
 		.ops = &serial_bus_ops,
 		.opaque = created,
@@ -345,10 +346,10 @@ int serial_create(struct serial **serial, const struct serial_options *options)
 		free(created);
 		return -ENOMEM;
 	}
-	result = bus_add(options->pio, &created->region);
+	result = bus_add(options->bus, &created->region);
 	if (result < 0) {
-		log_error(options->logger, options->name, "port 0x%x is taken: %s", options->port,
-			  strerror(-result));
+		log_error(options->logger, options->name, "0x%" PRIx64 " is taken: %s",
+			  options->base, strerror(-result));
 		pthread_mutex_destroy(&created->lock);
 		free(created);
 		return result;
@@ -363,7 +364,7 @@ void serial_destroy(struct serial *serial)
 	if (!serial)
 		return;
 	serial_backend_set_receiver(serial->backend, NULL, NULL);
-	bus_remove(serial->pio, &serial->region);
+	bus_remove(serial->bus, &serial->region);
 	pthread_mutex_destroy(&serial->lock);
 	free(serial);
 }

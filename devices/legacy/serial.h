@@ -19,9 +19,9 @@
 
 struct serial_options {
 	const char *name; /* "serial0"; must outlive the device */
-	uint16_t port;    /* 0x3f8 */
-	uint32_t gsi; /* 4: an edge triggered IOAPIC pin, driven while an interrupt is pending */
-	struct bus *pio;
+	uint64_t base;
+	uint32_t gsi;    /* edge triggered, driven while an interrupt is pending */
+	struct bus *bus; /* ports or memory */
 	struct irq_router *irq;
 	struct serial_backend *backend; /* owned by the caller; must outlive the device */
 	const struct logger *logger;

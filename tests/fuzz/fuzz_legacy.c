@@ -77,11 +77,12 @@ static void create(struct devices *d)
 		.name = "serial0",
 		.output_fd = -1,
 	};
-	struct serial_options serial = {.name = "serial0", .port = 0x3f8, .gsi = 4};
+	struct serial_options serial = {.name = "serial0", .base = 0x3f8, .gsi = 4};
 	struct cmos_rtc_options rtc = {.now = fuzz_now, .now_opaque = d};
 	struct i8042_options i8042 = {.reset = called, .opaque = d};
-	struct debug_ports_options debug_ports = {.debug_exit = called_exit, .opaque = d};
-	struct pvpanic_options pvpanic = {.event = called_event, .opaque = d};
+	struct debug_ports_options debug_ports = {
+		.boot_base = 0x80, .exit_base = 0xf4, .debug_exit = called_exit, .opaque = d};
+	struct pvpanic_options pvpanic = {.base = 0x505, .event = called_event, .opaque = d};
 	struct acpi_ged_options ged = {
 		.base = 0x600, .gsi = 9, .power_off = called, .reset = called, .opaque = d};
 
@@ -91,7 +92,7 @@ static void create(struct devices *d)
 	d->input_fd = memfd_create("input", MFD_CLOEXEC);
 	backend.input_fd = d->input_fd;
 	must(serial_backend_create(&d->backend, &backend));
-	serial.pio = rtc.pio = i8042.pio = debug_ports.pio = pvpanic.pio = ged.bus = &d->pio;
+	serial.bus = rtc.bus = i8042.bus = debug_ports.bus = pvpanic.bus = ged.bus = &d->pio;
 	serial.irq = ged.irq = d->irq;
 	serial.backend = d->backend;
 	must(serial_create(&d->serial, &serial));

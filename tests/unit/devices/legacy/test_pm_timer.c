@@ -23,13 +23,13 @@ Test(legacy_pm_timer, counts_at_its_frequency)
 {
 	uint64_t now = 0;
 	struct acpi_pm_timer_options options = {
-		.port = 0x608, .now = fixed_now, .now_opaque = &now};
+		.base = 0x608, .now = fixed_now, .now_opaque = &now};
 	struct acpi_pm_timer *timer, *second;
 	uint32_t zero = 0;
 	struct bus bus;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	cr_assert_eq(acpi_pm_timer_create(&timer, &options), 0);
 	cr_assert_neq(acpi_pm_timer_create(&second, &options), 0);
 	cr_assert_eq(in32(&bus, 0x608, 4), 0);
@@ -57,13 +57,13 @@ Test(legacy_pm_timer, counts_at_its_frequency)
 
 Test(legacy_pm_timer, the_host_clock_goes_on)
 {
-	struct acpi_pm_timer_options options = {.port = 0x608};
+	struct acpi_pm_timer_options options = {.base = 0x608};
 	struct acpi_pm_timer *timer;
 	struct bus bus;
 	uint32_t start;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	cr_assert_eq(acpi_pm_timer_create(&timer, &options), 0);
 	start = in32(&bus, 0x608, 4);
 	while (in32(&bus, 0x608, 4) == start)

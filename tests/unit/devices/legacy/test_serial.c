@@ -25,7 +25,7 @@ struct uart {
 static void setup_with_input(struct uart *u, int input_fd)
 {
 	struct serial_backend_options backend = {.kind = SERIAL_BACKEND_FDS, .name = "serial0"};
-	struct serial_options options = {.name = "serial0", .port = 0x3f8, .gsi = 4};
+	struct serial_options options = {.name = "serial0", .base = 0x3f8, .gsi = 4};
 	int out[2];
 
 	memset(u, 0, sizeof(*u));
@@ -38,7 +38,7 @@ static void setup_with_input(struct uart *u, int input_fd)
 	backend.output_fd = out[1];
 	backend.input_fd = input_fd;
 	cr_assert_eq(serial_backend_create(&u->backend, &backend), 0);
-	options.pio = &u->pio;
+	options.bus = &u->pio;
 	options.irq = u->irq;
 	options.backend = u->backend;
 	cr_assert_eq(serial_create(&u->serial, &options), 0);
@@ -317,10 +317,10 @@ Test(legacy_serial, a_taken_port_is_refused)
 {
 	struct uart u;
 	struct serial *second;
-	struct serial_options options = {.name = "serial1", .port = 0x3fa, .gsi = 3};
+	struct serial_options options = {.name = "serial1", .base = 0x3fa, .gsi = 3};
 
 	setup(&u, "");
-	options.pio = &u.pio;
+	options.bus = &u.pio;
 	options.irq = u.irq;
 	options.backend = u.backend;
 	cr_assert_eq(serial_create(&second, &options), -EEXIST);

@@ -56,7 +56,7 @@ static void clock_create(struct clock *c, time_t seconds)
 
 	bus_init(&c->bus, 0x10000);
 	c->now = (uint64_t)seconds * 1000000000;
-	options.pio = &c->bus;
+	options.bus = &c->bus;
 	options.now_opaque = &c->now;
 	cr_assert_eq(cmos_rtc_create(&c->rtc, &options), 0);
 }
@@ -204,7 +204,7 @@ Test(legacy_i8042, resets_and_nothing_else)
 	struct bus bus;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	cr_assert_eq(i8042_create(&i8042, &options), 0);
 	for (int value = 0; value < 256; value++)
 		if (value != 0xfe)
@@ -245,13 +245,14 @@ static void debug_exit(void *opaque, uint32_t value)
 Test(legacy_debug_ports, exit_values)
 {
 	struct exits exits = {0};
-	struct debug_ports_options options = {.debug_exit = debug_exit, .opaque = &exits};
+	struct debug_ports_options options = {
+		.boot_base = 0x80, .exit_base = 0xf4, .debug_exit = debug_exit, .opaque = &exits};
 	struct debug_ports *ports;
 	uint32_t value = 0x12345678;
 	struct bus bus;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	cr_assert_eq(debug_ports_create(&ports, &options), 0);
 	out8(&bus, 0xf4, 0x2a);
 	cr_assert_eq(exits.value, 0x2a);
@@ -274,13 +275,13 @@ Test(legacy_debug_ports, exit_values)
 Test(legacy_debug_ports, boot_timings_are_bounded)
 {
 	struct debug_boot_timing timings[DEBUG_BOOT_TIMINGS_MAX + 10];
-	struct debug_ports_options options = {0};
+	struct debug_ports_options options = {.boot_base = 0x80};
 	struct debug_ports *ports;
 	struct timespec now;
 	struct bus bus;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	options.start_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	cr_assert_eq(debug_ports_create(&ports, &options), 0);
@@ -315,12 +316,12 @@ static void panic_event(void *opaque, uint8_t events)
 Test(legacy_pvpanic, capability_and_events)
 {
 	unsigned int events = 0;
-	struct pvpanic_options options = {.event = panic_event, .opaque = &events};
+	struct pvpanic_options options = {.base = 0x505, .event = panic_event, .opaque = &events};
 	struct pvpanic *pvpanic;
 	struct bus bus;
 
 	bus_init(&bus, 0x10000);
-	options.pio = &bus;
+	options.bus = &bus;
 	cr_assert_eq(pvpanic_create(&pvpanic, &options), 0);
 	cr_assert_eq(in8(&bus, 0x505), 3);
 	out8(&bus, 0x505, 0);
