@@ -29,22 +29,15 @@ static uint64_t region_last(const struct bus_region *region)
 	return region->base + (region->size - 1);
 }
 
-/* The number of regions that start at or below @address; the last of them is the only one that can
- * hold it. Caller holds the lock. */
+static uint64_t region_start(const void *regions, size_t index)
+{
+	return ((struct bus_region *const *)regions)[index]->base;
+}
+
+/* The number of regions that start at or below @address. Caller holds the lock. */
 static size_t bus_upper_bound(const struct bus *bus, uint64_t address)
 {
-	size_t low = 0;
-	size_t high = bus->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (bus->regions[middle]->base <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ranges_upper_bound(bus->regions, bus->count, address, region_start);
 }
 
 int bus_add(struct bus *bus, struct bus_region *region)
@@ -53,7 +46,7 @@ int bus_add(struct bus *bus, struct bus_region *region)
 	size_t position;
 	int result = 0;
 
-	if (region->size == 0 || __builtin_add_overflow(region->base, region->size - 1, &last))
+	if (!range_last(region->base, region->size, &last))
 		return -EINVAL;
 	if (bus->limit && last >= bus->limit)
 		return -EINVAL;

@@ -133,38 +133,26 @@ void guest_memory_destroy(struct guest_memory *memory)
 	free(memory);
 }
 
+static uint64_t block_start(const void *blocks, size_t index)
+{
+	return ((const struct guest_ram_block *)blocks)[index].gpa;
+}
+
 /* The number of blocks that start at or below @gpa. */
 static size_t blocks_upper_bound(const struct guest_memory *memory, uint64_t gpa)
 {
-	size_t low = 0;
-	size_t high = memory->block_count;
+	return ranges_upper_bound(memory->blocks, memory->block_count, gpa, block_start);
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memory->blocks[middle].gpa <= gpa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+static uint64_t window_start(const void *windows, size_t index)
+{
+	return ((const struct memory_window *)windows)[index].window.gpa;
 }
 
 /* The number of windows that start at or below @gpa. Caller holds the lock. */
 static size_t windows_upper_bound(const struct guest_memory *memory, uint64_t gpa)
 {
-	size_t low = 0;
-	size_t high = memory->window_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memory->windows[middle].window.gpa <= gpa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ranges_upper_bound(memory->windows, memory->window_count, gpa, window_start);
 }
 
 /* 0 when [gpa, gpa + size) is free, else -EEXIST with a message. Caller holds the lock. */
@@ -206,7 +194,7 @@ static bool ram_options_valid(const struct guest_memory *memory,
 	       is_aligned(options->size, page_size) &&
 	       /* Else hugetlb pages cannot lie at congruent host addresses. */
 	       is_aligned(options->gpa, page_size) &&
-	       !__builtin_add_overflow(options->gpa, options->size - 1, &last);
+	       range_last(options->gpa, options->size, &last);
 }
 
 int guest_memory_add_ram(struct guest_memory *memory, const struct guest_ram_options *options)
@@ -382,7 +370,7 @@ static bool window_valid(const struct guest_memory *memory, const struct guest_w
 	return window->size != 0 && is_aligned(window->gpa, memory->page_size) &&
 	       is_aligned(window->size, memory->page_size) &&
 	       is_aligned((uint64_t)(uintptr_t)window->host, memory->page_size) &&
-	       !__builtin_add_overflow(window->gpa, window->size - 1, &last);
+	       range_last(window->gpa, window->size, &last);
 }
 
 /* Room for one more window. Caller holds the lock. */

@@ -150,7 +150,7 @@ uint64_t cxl_component_read(struct cxl_component *component, uint64_t offset, un
 {
 	uint64_t value = 0;
 
-	__atomic_fetch_add(&component->reads, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add_explicit(&component->reads, 1, memory_order_relaxed);
 	if (!cxl_component_access_is_valid(offset, size))
 		return 0;
 	/* Structures are 8-byte aligned: no access is half inside. */
@@ -176,7 +176,7 @@ void cxl_component_write(struct cxl_component *component, uint64_t offset, uint6
 {
 	uint64_t bytes = size < 8 ? (1ull << (8 * size)) - 1 : UINT64_MAX;
 
-	__atomic_fetch_add(&component->writes, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add_explicit(&component->writes, 1, memory_order_relaxed);
 	if (!cxl_component_access_is_valid(offset, size))
 		return;
 	if (cxl_component_in_hdm(component, offset)) {

@@ -3,6 +3,7 @@
 #define DEVICES_CXL_COMPONENT_REGISTERS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,8 +65,8 @@ struct cxl_component {
 	uint32_t capability_count;
 	uint32_t next_offset; /* builder state: where the next structure goes, from the page */
 	struct cxl_component_register registers[CXL_COMPONENT_CACHEMEM_SIZE / 4];
-	uint64_t reads; /* guest accesses, for metrics; atomic */
-	uint64_t writes;
+	_Atomic uint64_t reads; /* guest accesses, for metrics */
+	_Atomic uint64_t writes;
 };
 
 /* Trap handlers for a bus region or BAR whose opaque is the struct cxl_component; region offset 0

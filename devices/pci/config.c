@@ -30,7 +30,7 @@ uint32_t pci_config_read_generic(struct pci_device *device, uint32_t offset, uns
 
 		/* PCIe 7.5.1.1.4: Interrupt Status follows the level, not the disable bit. */
 		if (offset + i == PCI_STATUS &&
-		    __atomic_load_n(&device->intx_level, __ATOMIC_RELAXED))
+		    atomic_load_explicit(&device->intx_level, memory_order_relaxed))
 			byte |= PCI_STATUS_INTERRUPT;
 		value |= byte << (8 * i);
 	}
@@ -71,8 +71,8 @@ static void pci_command_changed(struct pci_device *device)
 {
 	uint16_t command = pci_get_word(device->config, PCI_COMMAND);
 
-	__atomic_store_n(&device->bus_master, (command & PCI_COMMAND_MASTER) != 0,
-			 __ATOMIC_RELAXED);
+	atomic_store_explicit(&device->bus_master, (command & PCI_COMMAND_MASTER) != 0,
+			      memory_order_relaxed);
 	pci_update_intx(device, (command & PCI_COMMAND_INTX_DISABLE) != 0);
 }
 

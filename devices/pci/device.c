@@ -259,5 +259,5 @@ uint16_t pci_find_dvsec(const uint8_t *config, uint16_t vendor, uint16_t dvsec_i
 
 bool pci_bus_master(const struct pci_device *device)
 {
-	return __atomic_load_n(&device->bus_master, __ATOMIC_RELAXED);
+	return atomic_load_explicit(&device->bus_master, memory_order_relaxed);
 }

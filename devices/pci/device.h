@@ -3,6 +3,7 @@
 #define DEVICES_PCI_DEVICE_H
 
 #include <linux/pci_regs.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -110,8 +111,8 @@ struct pci_device {
 	uint16_t power_management;    /* offset of the power management capability, 0: none */
 	struct pci_msix *msix;        /* NULL: none (devices/pci/msix.h) */
 	struct pci_msi *msi;          /* NULL: none (devices/pci/msi.h) */
-	bool bus_master;              /* PCI_COMMAND, readable without the lock */
-	bool intx_level;              /* what the device drives; see pci_intx.c */
+	atomic_bool bus_master;       /* PCI_COMMAND, readable without the lock */
+	atomic_bool intx_level;       /* what the device drives; see pci_intx.c */
 	bool intx_disabled;           /* Interrupt Disable, as pci_intx.c knows it */
 	bool intx_driven;             /* what it contributes to its IOAPIC pin */
 	struct log_ratelimit limit;   /* for everything the guest can cause */

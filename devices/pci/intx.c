@@ -53,10 +53,10 @@ void pci_set_intx(struct pci_device *device, bool level)
 {
 	struct pci_root *root = device->root;
 
-	if (!root || __atomic_load_n(&device->intx_level, __ATOMIC_ACQUIRE) == level)
+	if (!root || atomic_load_explicit(&device->intx_level, memory_order_acquire) == level)
 		return;
 	pthread_mutex_lock(&root->intx_lock);
-	__atomic_store_n(&device->intx_level, level, __ATOMIC_RELEASE);
+	atomic_store_explicit(&device->intx_level, level, memory_order_release);
 	pci_drive_intx(device, level && !device->intx_disabled);
 	pthread_mutex_unlock(&root->intx_lock);
 }

@@ -12,7 +12,7 @@ struct pci_msi {
 	pthread_mutex_t lock; /* live state; after the root's lock, before irq's */
 	struct pci_msi_options options;
 	struct irq_router *irq;
-	uint16_t enabled_vectors; /* atomic; 0: off */
+	_Atomic uint16_t enabled_vectors; /* 0: off */
 	/* Offsets in the configuration space; mask and pending are 0 without per-vector masking. */
 	uint16_t capability;
 	uint16_t data;
@@ -137,7 +137,9 @@ void pci_msi_notify(struct pci_device *device, uint16_t vector)
 
 uint16_t pci_msi_enabled_vectors(const struct pci_device *device)
 {
-	return device->msi ? __atomic_load_n(&device->msi->enabled_vectors, __ATOMIC_ACQUIRE) : 0;
+	return device->msi
+		       ? atomic_load_explicit(&device->msi->enabled_vectors, memory_order_acquire)
+		       : 0;
 }
 
 void pci_msi_attach(struct pci_device *device)
@@ -174,7 +176,7 @@ static void pci_msi_update(struct pci_device *device)
 			<< 32;
 	pthread_mutex_lock(&msi->lock);
 	count = pci_msi_wanted_vectors(device);
-	__atomic_store_n(&msi->enabled_vectors, count, __ATOMIC_RELEASE);
+	atomic_store_explicit(&msi->enabled_vectors, count, memory_order_release);
 	for (uint16_t i = 0; i < msi->options.vectors; i++) {
 		struct pci_vector *vector = &msi->vectors[i];
 		bool was_live = vector->live;
@@ -225,7 +227,7 @@ void pci_msi_reset(struct pci_device *device)
 	struct pci_msi *msi = device->msi;
 
 	pthread_mutex_lock(&msi->lock);
-	__atomic_store_n(&msi->enabled_vectors, 0, __ATOMIC_RELEASE);
+	atomic_store_explicit(&msi->enabled_vectors, 0, memory_order_release);
 	for (uint16_t i = 0; i < msi->options.vectors; i++) {
 		bool was_live = msi->vectors[i].live;
 

@@ -14,7 +14,7 @@ struct pci_msix {
 	pthread_mutex_t lock; /* table, live state; after the root's lock, before irq's */
 	struct pci_msix_options options;
 	uint16_t capability;
-	bool enabled; /* atomic for readers without the lock */
+	atomic_bool enabled; /* written under the lock, read without */
 	bool function_masked;
 	struct irq_router *irq;
 	uint8_t *table;
@@ -313,7 +313,7 @@ void pci_msix_notify(struct pci_device *device, uint16_t vector)
 
 bool pci_msix_enabled(const struct pci_device *device)
 {
-	return device->msix && __atomic_load_n(&device->msix->enabled, __ATOMIC_ACQUIRE);
+	return device->msix && atomic_load_explicit(&device->msix->enabled, memory_order_acquire);
 }
 
 void pci_msix_attach(struct pci_device *device)
@@ -331,7 +331,7 @@ static void pci_msix_take_control(struct pci_device *device)
 
 	if (enabled == msix->enabled && masked == msix->function_masked)
 		return;
-	__atomic_store_n(&msix->enabled, enabled, __ATOMIC_RELEASE);
+	atomic_store_explicit(&msix->enabled, enabled, memory_order_release);
 	msix->function_masked = masked;
 	pci_msix_update_all(device);
 }
@@ -353,7 +353,7 @@ void pci_msix_reset(struct pci_device *device)
 	struct pci_msix *msix = device->msix;
 
 	pthread_mutex_lock(&msix->lock);
-	__atomic_store_n(&msix->enabled, false, __ATOMIC_RELEASE);
+	atomic_store_explicit(&msix->enabled, false, memory_order_release);
 	msix->function_masked = false;
 	for (uint16_t i = 0; i < msix->options.vectors; i++) {
 		uint8_t *entry = &msix->table[i * PCI_MSIX_ENTRY_SIZE];

@@ -13,7 +13,7 @@ void pci_vector_init(struct pci_vector *vector)
 
 int pci_vector_fd(struct pci_vector *vector)
 {
-	int fd = __atomic_load_n(&vector->fd, __ATOMIC_ACQUIRE);
+	int fd = atomic_load_explicit(&vector->fd, memory_order_acquire);
 	int none = -1;
 
 	if (fd >= 0)
@@ -21,8 +21,8 @@ int pci_vector_fd(struct pci_vector *vector)
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (!__atomic_compare_exchange_n(&vector->fd, &none, fd, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE)) {
+	if (!atomic_compare_exchange_strong_explicit(&vector->fd, &none, fd, memory_order_acq_rel,
+						     memory_order_acquire)) {
 		/* Another thread was faster. */
 		close(fd);
 		fd = none;
@@ -43,12 +43,12 @@ int pci_vector_notify(struct pci_vector *vector)
 bool pci_vector_pending(const struct pci_vector *vector)
 {
 	struct pollfd poll_fd = {
-		.fd = __atomic_load_n(&vector->fd, __ATOMIC_ACQUIRE),
+		.fd = atomic_load_explicit(&vector->fd, memory_order_acquire),
 		.events = POLLIN,
 	};
 
 	/* While live, KVM takes the count as it comes: nothing is pending (PCIe 6.1.4.5). */
-	return poll_fd.fd >= 0 && !__atomic_load_n(&vector->live, __ATOMIC_ACQUIRE) &&
+	return poll_fd.fd >= 0 && !atomic_load_explicit(&vector->live, memory_order_acquire) &&
 	       poll(&poll_fd, 1, 0) == 1;
 }
 
@@ -82,7 +82,7 @@ static void pci_vector_detach(struct pci_vector *vector, struct irq_router *irq)
 	if (!vector->live)
 		return;
 	irq_detach(irq, vector->gsi, vector->fd);
-	__atomic_store_n(&vector->live, false, __ATOMIC_RELEASE);
+	atomic_store_explicit(&vector->live, false, memory_order_release);
 }
 
 int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live, uint64_t address,
@@ -107,7 +107,7 @@ int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live,
 	result = irq_attach(irq, vector->gsi, vector->fd, -1);
 	if (result)
 		return result;
-	__atomic_store_n(&vector->live, true, __ATOMIC_RELEASE);
+	atomic_store_explicit(&vector->live, true, memory_order_release);
 	/*
 	 * KVM looked at the count when the irqfd was attached and injects what was missed, but
 	 * leaves the count: taken here, so that it is not injected again after the next mask.

@@ -2,6 +2,7 @@
 #ifndef DEVICES_PCI_VECTOR_H
 #define DEVICES_PCI_VECTOR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,11 +17,11 @@
  * others are serialised by the owner's lock.
  */
 struct pci_vector {
-	int fd; /* -1 until it is needed; atomic */
+	atomic_int fd; /* -1 until it is needed */
 	uint32_t gsi;
 	bool has_gsi;
-	bool routed; /* address and data are what KVM knows */
-	bool live;   /* atomic for readers without the lock */
+	bool routed;      /* address and data are what KVM knows */
+	atomic_bool live; /* written under the owner's lock, read without */
 	uint32_t data;
 	uint64_t address;
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/atomics.h"
 #include "devices/virtio/blk_internal.h"
 
 /* Requests as virtio 1.2, 5.2.6 describes them; no assumption about how they are cut into
@@ -285,7 +286,8 @@ void blk_request_finish(struct blk *blk, struct blk_request *request, uint8_t st
 
 	if (status != VIRTIO_BLK_S_OK)
 		request->written = 0;
-	*(volatile uint8_t *)request->status = status;
+	/* virtqueue_push() publishes it. */
+	shared_store8_relaxed(request->status, status);
 	virtqueue_push(&blk->device.queues[request->queue], request->head, request->written + 1);
 	queue->dirty = true;
 	free(request->bounce);

@@ -4,8 +4,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/virtio_ring.h>
-#include <stdatomic.h>
 #include <string.h>
+
+#include "core/atomics.h"
 
 /*
  * Layout of the three areas (virtio 1.2, 2.7):
@@ -16,25 +17,18 @@
  * the atomic accesses; a descriptor is copied whole, once, before anything in it is looked at.
  */
 #define DESCRIPTOR_BYTES 16u
+#define RING_INDEX       2u
 #define RING_HEADER      4u
 #define USED_ENTRY       8u
 
-static uint16_t load_word(const void *base, size_t offset, int order)
+static uint16_t load_word(const void *area, size_t offset)
 {
-	const uint16_t *word = (const uint16_t *)((const uint8_t *)base + offset);
-
-	return le16toh(order == __ATOMIC_ACQUIRE ? __atomic_load_n(word, __ATOMIC_ACQUIRE)
-						 : __atomic_load_n(word, __ATOMIC_RELAXED));
+	return le16toh(shared_load16_relaxed((const uint8_t *)area + offset));
 }
 
-static void store_word(void *base, size_t offset, uint16_t value, int order)
+static void store_word(void *area, size_t offset, uint16_t value)
 {
-	uint16_t *word = (uint16_t *)((uint8_t *)base + offset);
-
-	if (order == __ATOMIC_RELEASE)
-		__atomic_store_n(word, htole16(value), __ATOMIC_RELEASE);
-	else
-		__atomic_store_n(word, htole16(value), __ATOMIC_RELAXED);
+	shared_store16_relaxed((uint8_t *)area + offset, htole16(value));
 }
 
 static size_t used_event_offset(const struct virtqueue *queue)
@@ -151,7 +145,7 @@ static int add_split_buffer(struct walk *walk, uint64_t address, uint64_t length
 	for (i = 0; i < count && length; i++) {
 		uint64_t part;
 		void *host;
-		int r;
+		int result;
 
 		if (address < blocks[i].gpa || address - blocks[i].gpa >= blocks[i].size)
 			continue;
@@ -161,9 +155,9 @@ static int add_split_buffer(struct walk *walk, uint64_t address, uint64_t length
 		host = guest_memory_at(walk->queue->memory, address, part);
 		if (!host)
 			break;
-		r = add_segment(walk, host, part, writable);
-		if (r)
-			return r;
+		result = add_segment(walk, host, part, writable);
+		if (result)
+			return result;
 		address += part;
 		length -= part;
 	}
@@ -209,16 +203,16 @@ static int walk_indirect(struct walk *walk, const struct descriptor *indirect)
 		return queue_broken(walk->queue, "indirect table is outside guest memory");
 	for (;;) {
 		struct descriptor descriptor;
-		int r;
+		int result;
 
 		if (index >= count)
 			return queue_broken(walk->queue, "descriptor index outside the table");
 		descriptor = read_descriptor(table, index);
 		if (descriptor.flags & VRING_DESC_F_INDIRECT)
 			return queue_broken(walk->queue, "indirect descriptor inside a table");
-		r = add_buffer(walk, &descriptor);
-		if (r)
-			return r;
+		result = add_buffer(walk, &descriptor);
+		if (result)
+			return result;
 		if (!(descriptor.flags & VRING_DESC_F_NEXT))
 			return 0;
 		index = descriptor.next;
@@ -231,16 +225,16 @@ static int walk_chain(struct walk *walk, uint16_t head)
 
 	for (;;) {
 		struct descriptor descriptor;
-		int r;
+		int result;
 
 		if (index >= walk->queue->size)
 			return queue_broken(walk->queue, "descriptor index outside the table");
 		descriptor = read_descriptor(walk->queue->descriptors, index);
 		if (descriptor.flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(walk, &descriptor);
-		r = add_buffer(walk, &descriptor);
-		if (r)
-			return r;
+		result = add_buffer(walk, &descriptor);
+		if (result)
+			return result;
 		if (!(descriptor.flags & VRING_DESC_F_NEXT))
 			return 0;
 		index = descriptor.next;
@@ -252,12 +246,12 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain, struct
 {
 	struct walk walk = {.queue = queue, .chain = chain, .capacity = capacity};
 	uint16_t available, pending;
-	int r;
+	int result;
 
 	if (!queue->running || queue->broken)
 		return 0;
 	/* Acquire: the ring entry and the descriptors were written before the index. */
-	available = load_word(queue->available, 2, __ATOMIC_ACQUIRE);
+	available = le16toh(shared_load16_acquire((const uint8_t *)queue->available + RING_INDEX));
 	pending = (uint16_t)(available - queue->next_available);
 	if (pending == 0)
 		return 0;
@@ -270,11 +264,10 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain, struct
 	memset(chain, 0, sizeof(*chain));
 	chain->iov = iov;
 	chain->head = load_word(queue->available,
-				RING_HEADER + 2u * (queue->next_available & (queue->size - 1u)),
-				__ATOMIC_RELAXED);
-	r = walk_chain(&walk, chain->head);
-	if (r)
-		return r;
+				RING_HEADER + 2u * (queue->next_available & (queue->size - 1u)));
+	result = walk_chain(&walk, chain->head);
+	if (result)
+		return result;
 	queue->next_available++;
 	queue->in_flight++;
 	return 1;
@@ -298,7 +291,7 @@ void virtqueue_publish(struct virtqueue *queue, uint16_t count)
 	queue->next_used = (uint16_t)(queue->next_used + count);
 	queue->in_flight = (uint16_t)(queue->in_flight - count);
 	/* Release: data and ring entries are visible before the index. */
-	store_word(queue->used, 2, queue->next_used, __ATOMIC_RELEASE);
+	shared_store16_release((uint8_t *)queue->used + RING_INDEX, htole16(queue->next_used));
 }
 
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
@@ -318,15 +311,13 @@ bool virtqueue_needs_interrupt(struct virtqueue *queue)
 	 * writes those, then looks at the index again (2.7.7.1). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!queue->event_index)
-		return !(load_word(queue->available, 0, __ATOMIC_RELAXED) &
-			 VRING_AVAIL_F_NO_INTERRUPT);
+		return !(load_word(queue->available, 0) & VRING_AVAIL_F_NO_INTERRUPT);
 	queue->signalled_used = queue->next_used;
 	queue->signalled_valid = true;
 	if (!valid)
 		return queue->next_used != 0;
-	return vring_need_event(
-		load_word(queue->available, used_event_offset(queue), __ATOMIC_RELAXED),
-		queue->next_used, previous);
+	return vring_need_event(load_word(queue->available, used_event_offset(queue)),
+				queue->next_used, previous);
 }
 
 bool virtqueue_enable_kicks(struct virtqueue *queue)
@@ -334,20 +325,19 @@ bool virtqueue_enable_kicks(struct virtqueue *queue)
 	if (!queue->running || queue->broken)
 		return false;
 	if (queue->event_index)
-		store_word(queue->used, avail_event_offset(queue), queue->next_available,
-			   __ATOMIC_RELAXED);
+		store_word(queue->used, avail_event_offset(queue), queue->next_available);
 	else
-		store_word(queue->used, 0, 0, __ATOMIC_RELAXED);
+		store_word(queue->used, 0, 0);
 	/* Pairs with the driver's fence between its index and our event index (2.7.13.4). */
 	atomic_thread_fence(memory_order_seq_cst);
-	return load_word(queue->available, 2, __ATOMIC_RELAXED) != queue->next_available;
+	return load_word(queue->available, RING_INDEX) != queue->next_available;
 }
 
 void virtqueue_disable_kicks(struct virtqueue *queue)
 {
 	/* With the event index the old value lies behind us and says the same. */
 	if (queue->running && !queue->broken && !queue->event_index)
-		store_word(queue->used, 0, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
+		store_word(queue->used, 0, VRING_USED_F_NO_NOTIFY);
 }
 
 static size_t iov_copy(const struct iovec *iov, uint32_t count, size_t offset, void *buffer,

@@ -36,9 +36,9 @@ void passthrough_get_counters(const struct passthrough_device *device,
 	counters->component_reads = counters->component_writes = 0;
 	if (device->cxl) {
 		counters->component_reads =
-			__atomic_load_n(&device->cxl->component.reads, __ATOMIC_RELAXED);
+			atomic_load_explicit(&device->cxl->component.reads, memory_order_relaxed);
 		counters->component_writes =
-			__atomic_load_n(&device->cxl->component.writes, __ATOMIC_RELAXED);
+			atomic_load_explicit(&device->cxl->component.writes, memory_order_relaxed);
 	}
 	counters->commits = __atomic_load_n(&from->commits, __ATOMIC_RELAXED);
 	counters->decommits = __atomic_load_n(&from->decommits, __ATOMIC_RELAXED);
