@@ -9,6 +9,15 @@
 #include "passthrough/device/internal.h"
 #include "passthrough/discover/window_placement.h"
 
+/* CXL 9.17.1.3: window restrictions */
+#define CFMWS_DEVICE_COHERENT (1u << 0)
+#define CFMWS_HOST_ONLY       (1u << 1)
+#define CFMWS_VOLATILE        (1u << 2)
+#define CFMWS_FIXED           (1u << 4)
+
+#define CLASS_CXL_MEMORY        0x0502u   /* CXL 8.1.12.1: class and subclass */
+#define CXL_DVSEC_CACHE_CAPABLE (1u << 0) /* CXL 8.1.3.1 */
+
 static int discover_refuse(struct passthrough_device *device, const char *what, const char *why)
 {
 	log_error(device->environment.logger, device->id,
@@ -98,11 +107,10 @@ static int discover_cxl(struct passthrough_device *device)
 	return 0;
 }
 
-/* CXL 9.17.1.3: device coherent, host only, volatile, fixed. */
 static uint16_t discover_restrictions(const struct passthrough_device *device)
 {
-	return (uint16_t)((device->geometry.host_only ? 2u : 1u) | 4u |
-			  (device->facts.firmware_committed ? 0x10u : 0u));
+	return (uint16_t)((device->geometry.host_only ? CFMWS_HOST_ONLY : CFMWS_DEVICE_COHERENT) |
+			  CFMWS_VOLATILE | (device->facts.firmware_committed ? CFMWS_FIXED : 0u));
 }
 
 static void discover_facts(struct passthrough_device *device)
@@ -118,7 +126,7 @@ static void discover_facts(struct passthrough_device *device)
 	if (device->record.contract == CXL_CONTRACT_NONE)
 		return;
 	/* CXL 8.1.12.1: a memory expander is host-only memory whatever its idle decoder says. */
-	if (config->class_code >> 8 == 0x0502)
+	if (config->class_code >> 8 == CLASS_CXL_MEMORY)
 		device->geometry.host_only = true;
 	facts->cxl = true;
 	facts->dpa_size = device->regions[device->record.memory_region].size;
@@ -130,7 +138,8 @@ static void discover_facts(struct passthrough_device *device)
 	facts->firmware_committed =
 		device->record.firmware_committed || facts->memory == PASSTHROUGH_MEMORY_NODE;
 	facts->cache_capable =
-		pci_get_word(device->config, device->config_facts.cxl_dvsec + 0x0au) & 1;
+		pci_get_word(device->config, config->cxl_dvsec + CXL_DVSEC_BODY_OFFSET) &
+		CXL_DVSEC_CACHE_CAPABLE;
 	facts->window_restrictions = discover_restrictions(device);
 }
 

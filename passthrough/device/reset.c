@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "passthrough/device/internal.h"
 
@@ -15,11 +16,11 @@
 
 static int device_alive(struct passthrough_device *device)
 {
-	uint8_t vendor[2] = {0xff, 0xff};
+	uint8_t vendor[2] = {UINT8_MAX, UINT8_MAX};
 	int result = device->transport->ops->region_read(
 		device->transport, VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID, vendor, 2);
 
-	if (!result && vendor[0] == 0xff && vendor[1] == 0xff)
+	if (!result && bytes_get_le16(vendor) == UINT16_MAX)
 		result = -EIO;
 	return result;
 }

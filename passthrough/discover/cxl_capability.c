@@ -6,11 +6,28 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "devices/cxl/dvsec.h"
 #include "wire/vfio_cxl.h"
 
 /* A capability reduced to flags, as later generations have it: header and one or two dwords. */
 #define FLAGS_ONLY_MIN 12u
 #define FLAGS_ONLY_MAX 16u
+
+#define COMPONENT_REGION_MIN 0x20u
+
+/* PCIe 7.9.6: a DVSEC's header is what all have, and is read up to the dword of its id. */
+#define DVSEC_MIN  10u
+#define DVSEC_READ (PCI_DVSEC_HEADER2 + 4u)
+/* An extended capability has 8 bytes at least: a loop ends there. */
+#define MAX_EXTENDED ((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8u)
+
+/* CXL 8.1.9: entries of the Register Locator */
+#define LOCATOR_FIRST           0x0cu
+#define LOCATOR_ENTRY           8u
+#define LOCATOR_BAR(low)        ((low)&7u)
+#define LOCATOR_BLOCK(low)      ((low) >> 8 & 0xffu)
+#define LOCATOR_BLOCK_COMPONENT 1u
+#define LOCATOR_OFFSET_LOW      0xffff0000u
 
 static int cxl_refuse(const char **why, const char *text)
 {
@@ -127,7 +144,7 @@ static int cxl_check_regions(const struct cxl_record *record, const struct vfio_
 		return cxl_refuse(why, "size of the device memory region");
 	if (!(memory->flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return cxl_refuse(why, "the device memory region cannot be mapped");
-	if (component->size < 0x20 || component->size % 4 ||
+	if (component->size < COMPONENT_REGION_MIN || component->size % 4 ||
 	    component->size > VFIO_CXL_COMPONENT_BLOCK_SIZE)
 		return cxl_refuse(why, "size of the component register region");
 	if (!(component->flags & VFIO_REGION_INFO_FLAG_READ))
@@ -166,7 +183,7 @@ int cxl_capability_parse(struct cxl_record *record, const struct vfio_device *de
 	    (capability->length >= FLAGS_ONLY_MIN && capability->length <= FLAGS_ONLY_MAX)) {
 		result = cxl_discover_regions(record, regions, region_count, why);
 	} else {
-		/* +0x0c: flags (0 to 3) in v2, a region index (9 or more) in v3. */
+		/* The two layouts differ in length. */
 		if (capability->length == VFIO_CXL_V2_SIZE)
 			result = cxl_parse_v2(record, device->chain.image, capability->offset, why);
 		else if (capability->length == VFIO_CXL_V3_SIZE)
@@ -187,12 +204,11 @@ uint32_t cxl_find_dvsec(const uint8_t *config, uint32_t length, uint16_t id, uin
 {
 	uint32_t offset = PCI_CFG_SPACE_SIZE;
 
-	/* 4096 bytes hold at most 480 headers of 8 bytes: a loop ends there. */
-	for (unsigned int hops = 0; hops < 480; hops++) {
+	for (unsigned int hops = 0; hops < MAX_EXTENDED; hops++) {
 		uint32_t header, size;
 
-		if (offset < PCI_CFG_SPACE_SIZE || offset % 4 || length < 12 ||
-		    offset > length - 12)
+		if (offset < PCI_CFG_SPACE_SIZE || offset % 4 || length < DVSEC_READ ||
+		    offset > length - DVSEC_READ)
 			return 0;
 		header = image_get_long(config, offset);
 		if (header == 0 || header == UINT32_MAX)
@@ -201,9 +217,9 @@ uint32_t cxl_find_dvsec(const uint8_t *config, uint32_t length, uint16_t id, uin
 			uint32_t header_1 = image_get_long(config, offset + PCI_DVSEC_HEADER1);
 
 			size = PCI_DVSEC_HEADER1_LEN(header_1);
-			if (PCI_DVSEC_HEADER1_VID(header_1) == 0x1e98 &&
+			if (PCI_DVSEC_HEADER1_VID(header_1) == CXL_DVSEC_VENDOR &&
 			    image_get_word(config, offset + PCI_DVSEC_HEADER2) == id &&
-			    size >= 10 && size <= length - offset) {
+			    size >= DVSEC_MIN && size <= length - offset) {
 				*dvsec_length = size;
 				return offset;
 			}
@@ -219,26 +235,25 @@ int cxl_capability_locate(struct cxl_record *record, const uint8_t *config, uint
 			  const char **why)
 {
 	uint32_t dvsec_length = 0;
-	uint32_t dvsec = cxl_find_dvsec(config, length, 8, &dvsec_length);
+	uint32_t dvsec = cxl_find_dvsec(config, length, CXL_DVSEC_REGISTER_LOCATOR, &dvsec_length);
 
 	if (!dvsec)
 		return cxl_refuse(why, "no Register Locator DVSEC");
-	/* CXL 8.1.9.1: entries of 8 bytes from 0x0c on; block id 1: component registers. */
-	for (uint32_t at = 0x0c; at + 8 <= dvsec_length; at += 8) {
+	for (uint32_t at = LOCATOR_FIRST; at + LOCATOR_ENTRY <= dvsec_length; at += LOCATOR_ENTRY) {
 		uint32_t low = image_get_long(config, dvsec + at);
 		uint64_t offset = (uint64_t)image_get_long(config, dvsec + at + 4) << 32 |
-				  (low & 0xffff0000u);
+				  (low & LOCATOR_OFFSET_LOW);
 
-		if ((low >> 8 & 0xff) != 1)
+		if (LOCATOR_BLOCK(low) != LOCATOR_BLOCK_COMPONENT)
 			continue;
-		if ((low & 7) >= PCI_STD_NUM_BARS)
+		if (LOCATOR_BAR(low) >= PCI_STD_NUM_BARS)
 			return cxl_refuse(why, "Register Locator names BAR 6 or 7");
 		if (record->block_known &&
-		    (record->bar != (low & 7) || record->block_offset != offset))
+		    (record->bar != LOCATOR_BAR(low) || record->block_offset != offset))
 			return cxl_refuse(why, "Register Locator and capability name different "
 					       "component blocks");
 		record->block_known = true;
-		record->bar = low & 7;
+		record->bar = LOCATOR_BAR(low);
 		record->block_offset = offset;
 		record->block_size = VFIO_CXL_COMPONENT_BLOCK_SIZE;
 		return 0;

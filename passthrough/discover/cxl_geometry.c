@@ -4,13 +4,22 @@
 #include <errno.h>
 #include <string.h>
 
+#include "devices/cxl/component_registers.h"
+#include "devices/cxl/hdm_decoder.h"
 #include "wire/vfio_cxl.h"
 
-#define CAPABILITY_HDM    5u        /* CXL 8.2.4: capability ids */
-#define HEADER_SPECULATED 8u        /* dwords of the capability array that are read at once */
-#define CONTROL_LOCK      (1u << 8) /* CXL 8.2.4.20.7 */
-#define CONTROL_COMMITTED (1u << 10)
-#define CONTROL_HOST_ONLY (1u << 12)
+#define HEADER_SPECULATED 8u /* dwords of the capability array that are read at once */
+#define REGION_MIN        0x20u
+
+/* CXL 8.2.4.1, 8.2.4.2: the capability array's header and its entries */
+#define ARRAY_ID(dword)      ((dword)&0xffffu)
+#define ARRAY_COUNT(dword)   ((dword) >> 24)
+#define ARRAY_POINTER(dword) ((dword) >> 20)
+
+/* CXL 8.2.4.20.1, 8.2.4.20.3 */
+#define HDM_CAPABILITY_COUNT(dword) ((dword)&0xfu)
+#define HDM_COUNT_CODE_MAX          0xcu
+#define HDM_LOW_MASK                (~(HDM_DECODER_GRANULARITY - 1))
 
 static int cxl_refuse(const char **why, const char *text)
 {
@@ -20,21 +29,21 @@ static int cxl_refuse(const char **why, const char *text)
 
 enum cxl_region_origin cxl_region_origin(uint32_t at_0, uint32_t at_1000)
 {
-	/* Capability Array header (CXL 8.2.4.1): id 1 and at least one entry. */
-	if ((at_0 & 0xffff) == 1 && at_0 >> 24)
+	/* The array, with at least one entry. */
+	if (ARRAY_ID(at_0) == CXL_CAPABILITY_ARRAY && ARRAY_COUNT(at_0))
 		return CXL_ORIGIN_CACHEMEM;
-	if (at_0 == 0 && (at_1000 & 0xffff) == 1 && at_1000 >> 24)
+	if (at_0 == 0 && ARRAY_ID(at_1000) == CXL_CAPABILITY_ARRAY && ARRAY_COUNT(at_1000))
 		return CXL_ORIGIN_BLOCK;
 	return CXL_ORIGIN_HDM;
 }
 
 unsigned int cxl_decoder_count(uint32_t capability)
 {
-	unsigned int code = capability & 0xf;
+	unsigned int code = HDM_CAPABILITY_COUNT(capability);
 
 	if (code <= 8)
 		return code ? 2 * code : 1;
-	if (code <= 0xc)
+	if (code <= HDM_COUNT_CODE_MAX)
 		return 20 + 4 * (code - 9);
 	return 0;
 }
@@ -54,11 +63,11 @@ static int cxl_read_run(cxl_geometry_read read, void *opaque, uint64_t start, ui
 	return present ? read(opaque, offsets, values, present) : 0;
 }
 
-/* The array's entries (CXL 8.2.4.2): id 15:0, pointer 31:20 relative to the array. */
+/* The pointers of the array's entries are relative to the array. */
 static int cxl_find_hdm(struct cxl_geometry *geometry, uint64_t array, uint32_t header,
 			uint64_t size, cxl_geometry_read read, void *opaque, const char **why)
 {
-	uint32_t count = header >> 24;
+	uint32_t count = ARRAY_COUNT(header);
 
 	for (uint32_t first = 1; first <= count; first += HEADER_SPECULATED) {
 		uint32_t values[HEADER_SPECULATED];
@@ -68,9 +77,9 @@ static int cxl_find_hdm(struct cxl_geometry *geometry, uint64_t array, uint32_t 
 		if (result)
 			return result;
 		for (uint32_t i = 0; i < HEADER_SPECULATED && first + i <= count; i++) {
-			if ((values[i] & 0xffff) != CAPABILITY_HDM)
+			if (ARRAY_ID(values[i]) != CXL_CAPABILITY_HDM_DECODER)
 				continue;
-			geometry->hdm_offset = (uint32_t)array + (values[i] >> 20);
+			geometry->hdm_offset = (uint32_t)array + ARRAY_POINTER(values[i]);
 			return 0;
 		}
 	}
@@ -83,28 +92,30 @@ static int cxl_read_decoders(struct cxl_geometry *geometry, cxl_geometry_read re
 	bool run = true;
 
 	for (unsigned int decoder = 0; decoder < geometry->decoders && run; decoder++) {
-		uint64_t at = geometry->hdm_offset + 0x10 + 0x20ull * decoder;
-		uint64_t offsets[5] = {at, at + 4, at + 8, at + 12, at + 16};
+		uint64_t at = geometry->hdm_offset + (uint64_t)HDM_DECODER_STRIDE * decoder;
+		uint64_t offsets[5] = {at + HDM_DECODER_BASE_LOW, at + HDM_DECODER_BASE_HIGH,
+				       at + HDM_DECODER_SIZE_LOW, at + HDM_DECODER_SIZE_HIGH,
+				       at + HDM_DECODER_CONTROL};
 		uint32_t values[5];
 		uint64_t decoder_size;
 		int result = read(opaque, offsets, values, 5);
 
 		if (result)
 			return result;
-		run = values[4] & CONTROL_COMMITTED;
+		run = values[4] & HDM_CONTROL_COMMITTED;
 		if (decoder == 0) {
-			geometry->locked = values[4] & CONTROL_LOCK;
-			geometry->host_only = values[4] & CONTROL_HOST_ONLY;
+			geometry->locked = values[4] & HDM_CONTROL_LOCK_ON_COMMIT;
+			geometry->host_only = values[4] & HDM_CONTROL_HOST_ONLY;
 		}
 		if (!run)
 			break;
-		decoder_size = (uint64_t)values[3] << 32 | (values[2] & 0xf0000000u);
+		decoder_size = (uint64_t)values[3] << 32 | (values[2] & HDM_LOW_MASK);
 		if (decoder_size == 0 ||
 		    __builtin_add_overflow(geometry->committed_size, decoder_size,
 					   &geometry->committed_size))
 			return cxl_refuse(why, "a committed HDM decoder with an impossible size");
 		if (decoder == 0)
-			geometry->base = (uint64_t)values[1] << 32 | (values[0] & 0xf0000000u);
+			geometry->base = (uint64_t)values[1] << 32 | (values[0] & HDM_LOW_MASK);
 		geometry->committed++;
 	}
 	return 0;
@@ -120,7 +131,7 @@ int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
 
 	memset(geometry, 0, sizeof(*geometry));
 	*why = NULL;
-	if (region_size < 0x20)
+	if (region_size < REGION_MIN)
 		return cxl_refuse(why, "the component register region is too small");
 	result = read(opaque, offsets, values, region_size >= VFIO_CXL_CACHEMEM_OFFSET + 4 ? 2 : 1);
 	if (result)
@@ -133,7 +144,8 @@ int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
 				      read, opaque, why);
 	if (result)
 		return result;
-	if (geometry->hdm_offset % 4 || geometry->hdm_offset + 0x30ull > region_size)
+	if (geometry->hdm_offset % 4 ||
+	    geometry->hdm_offset + (uint64_t)HDM_DECODER_BLOCK_SIZE(1) > region_size)
 		return cxl_refuse(why, "the HDM decoder structure leaves its region");
 	if (geometry->origin == CXL_ORIGIN_HDM) {
 		values[1] = values[0];
@@ -146,7 +158,7 @@ int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
 	geometry->decoders = cxl_decoder_count(values[1]);
 	if (!geometry->decoders)
 		return cxl_refuse(why, "reserved HDM decoder count");
-	end = geometry->hdm_offset + 0x10ull + 0x20ull * geometry->decoders;
+	end = geometry->hdm_offset + (uint64_t)HDM_DECODER_BLOCK_SIZE(geometry->decoders);
 	if (end > region_size)
 		return cxl_refuse(why, "more HDM decoders than its region has room for");
 	return cxl_read_decoders(geometry, read, opaque, why);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/ranges.h"
+
 #define REGION_HOLES 3u
 
 struct region_span {
@@ -46,7 +48,7 @@ static const char *region_area_problem(const struct vfio_area *area, uint64_t re
 		return "wraps around";
 	if (end > region_size)
 		return "reaches beyond the region";
-	if ((area->offset | area->size) & (page_size - 1))
+	if (!is_aligned(area->offset | area->size, page_size))
 		return "not page aligned";
 	return NULL;
 }
@@ -62,7 +64,7 @@ static void region_collect_areas(struct region_plan *plan, const struct region_p
 		return;
 	if (!region->sparse) {
 		spans->spans[0].start = 0;
-		spans->spans[0].end = region->size & ~(input->page_size - 1);
+		spans->spans[0].end = align_down(region->size, input->page_size);
 		spans->count = spans->spans[0].end ? 1 : 0;
 		return;
 	}
@@ -120,7 +122,7 @@ static void region_carve(struct region_spans *spans, const struct region_hole *h
 			 uint64_t page_size)
 {
 	struct region_spans result = {.count = 0};
-	uint64_t start = hole->offset & ~(page_size - 1);
+	uint64_t start = align_down(hole->offset, page_size);
 	uint64_t end = (hole->offset + hole->size + page_size - 1) & ~(page_size - 1);
 
 	for (uint32_t i = 0; i < spans->count; i++) {
@@ -138,29 +140,48 @@ static void region_carve(struct region_spans *spans, const struct region_hole *h
 	*spans = result;
 }
 
+/* The parts of a BAR that the VMM serves. */
+struct region_served {
+	const struct region_hole *hole;
+	enum region_segment_kind kind;
+	const char *outside; /* why it is refused when it leaves the BAR */
+};
+
+struct region_served_list {
+	struct region_served parts[REGION_HOLES];
+};
+
+static struct region_served_list region_served(const struct region_plan_input *input)
+{
+	return (struct region_served_list){{
+		{&input->component, REGION_SEGMENT_COMPONENT,
+		 "the component register block leaves its BAR"},
+		{&input->msix_table, REGION_SEGMENT_MSIX_TABLE, "the MSI-X table leaves its BAR"},
+		{&input->msix_pba, REGION_SEGMENT_MSIX_PBA,
+		 "the MSI-X pending bits leave their BAR"},
+	}};
+}
+
 static int region_check_holes(const struct region_plan_input *input, const char **why)
 {
-	const struct region_hole *holes[REGION_HOLES] = {&input->component, &input->msix_table,
-							 &input->msix_pba};
-	static const char *const outside[REGION_HOLES] = {
-		"the component register block leaves its BAR",
-		"the MSI-X table leaves its BAR",
-		"the MSI-X pending bits leave their BAR",
-	};
+	const struct region_served_list served = region_served(input);
 
 	for (unsigned int i = 0; i < REGION_HOLES; i++) {
+		const struct region_hole *hole = served.parts[i].hole;
 		uint64_t end;
 
-		if (!holes[i]->size)
+		if (!hole->size)
 			continue;
-		if (__builtin_add_overflow(holes[i]->offset, holes[i]->size, &end) ||
+		if (__builtin_add_overflow(hole->offset, hole->size, &end) ||
 		    end > input->region->size) {
-			*why = outside[i];
+			*why = served.parts[i].outside;
 			return -EINVAL;
 		}
 		for (unsigned int j = 0; j < i; j++) {
-			if (holes[j]->size && holes[j]->offset < end &&
-			    holes[i]->offset < holes[j]->offset + holes[j]->size) {
+			const struct region_hole *other = served.parts[j].hole;
+
+			if (other->size && other->offset < end &&
+			    hole->offset < other->offset + other->size) {
 				*why = "component block, MSI-X table and pending bits overlap";
 				return -EINVAL;
 			}
@@ -195,20 +216,20 @@ struct region_next {
 static struct region_next region_find_next(const struct region_plan_input *input,
 					   const struct region_spans *direct, uint64_t position)
 {
-	const struct region_hole *holes[REGION_HOLES] = {&input->component, &input->msix_table,
-							 &input->msix_pba};
+	const struct region_served_list served = region_served(input);
 	struct region_next next = {
 		.kind = REGION_SEGMENT_EMPTY,
 		.span = {input->region->size, input->region->size},
 	};
 
 	for (unsigned int i = 0; i < REGION_HOLES; i++) {
-		if (!holes[i]->size || holes[i]->offset < position ||
-		    holes[i]->offset >= next.span.start)
+		const struct region_hole *hole = served.parts[i].hole;
+
+		if (!hole->size || hole->offset < position || hole->offset >= next.span.start)
 			continue;
-		next.kind = (enum region_segment_kind)(REGION_SEGMENT_COMPONENT + i);
-		next.span.start = holes[i]->offset;
-		next.span.end = holes[i]->offset + holes[i]->size;
+		next.kind = served.parts[i].kind;
+		next.span.start = hole->offset;
+		next.span.end = hole->offset + hole->size;
 	}
 	for (uint32_t i = 0; i < direct->count; i++) {
 		if (direct->spans[i].start < position || direct->spans[i].start >= next.span.start)
@@ -227,7 +248,7 @@ int region_plan(struct region_plan *plan, const struct region_plan_input *input,
 
 	memset(plan, 0, sizeof(*plan));
 	*why = NULL;
-	if (!input->page_size || (input->page_size & (input->page_size - 1))) {
+	if (!is_power_of_two(input->page_size)) {
 		*why = "page size";
 		return -EINVAL;
 	}

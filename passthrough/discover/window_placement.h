@@ -4,13 +4,15 @@
 
 #include <stdint.h>
 
+#include "core/units.h"
+
 /*
  * Where a CXL fixed memory window goes (CXL 9.17.1.3: base and size in units of 256 MiB). To let
  * the host use its largest pages, guest address, host mapping and device memory must agree modulo
  * that page size. Pure.
  */
-#define WINDOW_GRANULARITY 0x10000000ull
-#define WINDOW_HUGE_PAGE   0x40000000ull /* 1 GiB */
+#define WINDOW_GRANULARITY (256 * MIB)
+#define WINDOW_HUGE_PAGE   GIB
 
 struct window_request {
 	uint64_t size;      /* of the device memory, any; rounded up to 256 MiB */

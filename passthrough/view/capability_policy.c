@@ -38,7 +38,8 @@ static const struct capability_policy extended[] = {
 	{PCI_EXT_CAP_ID_DVSEC, CAPABILITY_COPY, NULL},
 	{PCI_EXT_CAP_ID_DLF, CAPABILITY_HIDDEN, "the link is the host's"},
 	{PCI_EXT_CAP_ID_PL_16GT, CAPABILITY_HIDDEN, "the link is the host's"},
-	{0x2e /* DOE */, CAPABILITY_HIDDEN, "mailboxes in configuration space are not forwarded"},
+	{PCI_EXT_CAP_ID_DOE, CAPABILITY_HIDDEN,
+	 "mailboxes in configuration space are not forwarded"},
 };
 
 static const struct capability_policy unknown = {

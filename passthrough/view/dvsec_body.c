@@ -55,6 +55,7 @@
 #define LOCK_CONFIG            (1u << 0)
 #define CAPABILITY2_COMPLETION (1u << 6)
 #define RANGE_SIZE_LOW_INFO    0x0000fffcu /* what the device says about the kind of memory */
+#define RANGE_LOW_MASK         0xf0000000u /* multiples of 256 MiB */
 #define RANGE_SIZE_LOW_VALID   3u          /* Memory_Info_Valid, Memory_Active */
 #define CAPABILITY3_VOLATILE   (1u << 3)
 #define CAPABILITY3_P2P        (1u << 4)
@@ -72,7 +73,7 @@ static void body_set_word(struct cxl_dvsec_body *body, uint32_t offset, uint32_t
 
 static void body_set_long(struct cxl_dvsec_body *body, uint32_t offset, uint32_t value)
 {
-	body_set_word(body, offset, value & 0xffff);
+	body_set_word(body, offset, value & UINT16_MAX);
 	body_set_word(body, offset + 2, value >> 16);
 }
 
@@ -105,11 +106,12 @@ int cxl_dvsec_body_init(struct cxl_dvsec_body *body, const uint8_t *dvsec, uint3
 	info = image_get_long(dvsec, RANGE1_SIZE_LO) & RANGE_SIZE_LOW_INFO;
 	body_set_long(body, RANGE1_SIZE_HI, (uint32_t)(options->range_size >> 32));
 	body_set_long(body, RANGE1_SIZE_LO,
-		      ((uint32_t)options->range_size & 0xf0000000u) | info | RANGE_SIZE_LOW_VALID);
+		      ((uint32_t)options->range_size & RANGE_LOW_MASK) | info |
+			      RANGE_SIZE_LOW_VALID);
 	body_set_long(body, RANGE1_BASE_HI,
 		      options->committed ? (uint32_t)(options->range_base >> 32) : 0);
 	body_set_long(body, RANGE1_BASE_LO,
-		      options->committed ? (uint32_t)options->range_base & 0xf0000000u : 0);
+		      options->committed ? (uint32_t)options->range_base & RANGE_LOW_MASK : 0);
 	memset(body->registers + RANGE2, 0, RANGE2_END - RANGE2);
 	memcpy(body->initial, body->registers, sizeof(body->initial));
 	return 0;
@@ -195,8 +197,8 @@ void cxl_dvsec_body_write(struct cxl_dvsec_body *body, uint32_t offset, unsigned
 		for (uint32_t i = 0; i < 2; i++) {
 			if (at + i < offset || at + i >= offset + size)
 				continue;
-			bytes |= 0xffu << (8 * i);
-			written |= (value >> (8 * (at + i - offset)) & 0xff) << (8 * i);
+			bytes |= (uint32_t)UINT8_MAX << (8 * i);
+			written |= (value >> (8 * (at + i - offset)) & UINT8_MAX) << (8 * i);
 		}
 		if (at < CXL_DVSEC_BODY_OFFSET || at + 2 > body->length)
 			continue;
