@@ -13,7 +13,6 @@
 #include "core/fd.h"
 
 #define NOTES_MAX       65536u
-#define PAGE_BYTES      4096ull
 #define SETUP_HEADER_AT 0x1f1u
 
 #define cleanup_fd __attribute__((cleanup(fd_close)))
@@ -216,7 +215,7 @@ int boot_load_initrd(struct guest_memory *memory, const char *path,
 	blocks = guest_memory_blocks(memory, &count);
 	top = count ? blocks[0].gpa + blocks[0].size : 0;
 	if (kernel->initrd_max < top - 1)
-		top = (kernel->initrd_max + 1) & ~(PAGE_BYTES - 1);
+		top = (kernel->initrd_max + 1) & ~(X86_PAGE_SIZE - 1);
 	if (*bytes > top || top - *bytes < kernel->end) {
 		log_error(logger, "initramfs",
 			  "%s (%" PRIu64 " MiB) does not fit between the kernel's end at %" PRIu64
@@ -224,7 +223,7 @@ int boot_load_initrd(struct guest_memory *memory, const char *path,
 			  path, *bytes >> 20, kernel->end >> 20, top >> 20);
 		return -ENOSPC;
 	}
-	start = (top - *bytes) & ~(PAGE_BYTES - 1);
+	start = (top - *bytes) & ~(X86_PAGE_SIZE - 1);
 	if (start < kernel->end) {
 		log_error(logger, "initramfs",
 			  "%s does not fit above the kernel; give the machine more memory", path);

@@ -118,13 +118,13 @@ static int write_gdt(struct guest_memory *memory)
  * 64-bit). */
 static int write_page_tables(struct guest_memory *memory)
 {
-	uint64_t *tables = guest_memory_at(memory, X86_BOOT_PML4, 3 * 4096);
+	uint64_t *tables = guest_memory_at(memory, X86_BOOT_PML4, 3 * X86_PAGE_SIZE);
 
 	if (!tables)
 		return -EFAULT;
-	memset(tables, 0, 3 * 4096);
-	tables[0] = (X86_BOOT_PML4 + 0x1000) | 3;
-	tables[512] = (X86_BOOT_PML4 + 0x2000) | 3;
+	memset(tables, 0, 3 * X86_PAGE_SIZE);
+	tables[0] = (X86_BOOT_PML4 + X86_PAGE_SIZE) | 3;
+	tables[512] = (X86_BOOT_PML4 + 2 * X86_PAGE_SIZE) | 3;
 	for (uint64_t i = 0; i < 512; i++)
 		tables[1024 + i] = (i << 21) | 0x83;
 	return 0;

@@ -6,6 +6,7 @@
 
 /* The fixed points of the x86_64 guest physical map (docs/architecture.md has the whole picture).
  */
+#define X86_PAGE_SIZE      UINT64_C(0x1000)
 #define X86_BOOT_GDT       UINT64_C(0x500)
 #define X86_BOOT_PARAMS    UINT64_C(0x7000) /* the zero page, or hvm_start_info */
 #define X86_BOOT_MEMMAP    UINT64_C(0x7800) /* PVH: memory map and module list */

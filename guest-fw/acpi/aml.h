@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest-fw/acpi/bytes.h"
+#include "guest-fw/acpi/byte_writer.h"
 
 /*
  * ACPI Machine Language (ACPI 6.5, 20.2) written in stream order: an operator first, then its

@@ -4,7 +4,7 @@
 
 #include "guest-fw/acpi/acpi.h"
 #include "guest-fw/acpi/aml.h"
-#include "guest-fw/acpi/bytes.h"
+#include "guest-fw/acpi/byte_writer.h"
 
 /* Shared by the files of guest-fw that make up acpi_build(); not for others. */
 

@@ -6,23 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MIB                 ((uint64_t)1 << 20)
-#define GIB                 ((uint64_t)1 << 30)
+#include "core/ranges.h"
+#include "core/units.h"
+
 #define CHBS_BYTES          0x10000ull
 #define CXL_GRANULE         (256 * MIB) /* CXL 9.18.1.3: window base and size */
 #define PCI_32_ALIGN        MIB         /* bridge window granularity, PCIe 7.5.1.3.8 */
-#define PCI_64_ALIGN_MAX    (1ull << 40)
+#define PCI_64_ALIGN_MAX    (TIB)
 #define PCI_64_BRIDGE_0_MIN (64 * GIB) /* room for the guest to move BARs and for rescans */
-
-static int align_up(uint64_t value, uint64_t align, uint64_t *result)
-{
-	uint64_t sum;
-
-	if (__builtin_add_overflow(value, align - 1, &sum))
-		return -ENOSPC;
-	*result = sum & ~(align - 1);
-	return 0;
-}
 
 static uint64_t power_of_two_up(uint64_t value)
 {
@@ -87,7 +78,7 @@ int layout_plan(const struct layout_input *input, struct layout *layout, char *r
 
 		layout->chbs[i] = map->chbs_end - (i + 1) * CHBS_BYTES;
 		snprintf(what, sizeof(what), "the CXL window of %s", accelerator->name);
-		if (align_up(cursor, align, &cursor))
+		if (!align_up(cursor, align, &cursor))
 			return out_of_space(reason, layout, what, accelerator->window_size);
 		layout->window[i] = cursor;
 		if (__builtin_add_overflow(cursor, accelerator->window_size, &cursor) ||
@@ -165,7 +156,7 @@ int layout_place_pci(const struct layout *layout, const struct pci_host_windows 
 			align = PCI_64_ALIGN_MAX;
 		if (align < PCI_32_ALIGN)
 			align = PCI_32_ALIGN;
-		if (align_up(size, PCI_32_ALIGN, &size) || align_up(cursor, align, &cursor) ||
+		if (!align_up(size, PCI_32_ALIGN, &size) || !align_up(cursor, align, &cursor) ||
 		    cursor > layout->limit || size > layout->limit - cursor)
 			return out_of_space(reason, layout,
 					    "the 64-bit BARs of one PCI host bridge", size);

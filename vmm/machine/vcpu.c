@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "core/page.h"
+
 #ifdef __SANITIZE_THREAD__
 #define VCPU_STACK_BYTES ((size_t)2 * 1024 * 1024) /* its run time keeps much in each thread */
 #else
@@ -19,8 +21,7 @@
 #ifndef KVM_EXIT_MEMORY_FAULT
 #define KVM_EXIT_MEMORY_FAULT 39 /* Linux 6.8; uapi: u64 flags, gpa, size */
 #endif
-#define STACK_GUARD_BYTES ((size_t)4096) /* below each stack: a guest must not get past its end */
-#define KERNEL_SIGSET     8u /* bytes of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
+#define KERNEL_SIGSET 8u /* bytes of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
 
 enum run_request { RUN_GO, RUN_PAUSE, RUN_STOP };
 
@@ -318,6 +319,7 @@ static int start_thread(struct vcpu *vcpu)
 {
 	struct vcpu_set *set = vcpu->set;
 	uint8_t *stack = (uint8_t *)set->stacks + vcpu->index * VCPU_STACK_BYTES;
+	const size_t guard = host_page_size();
 	pthread_attr_t attributes;
 	sigset_t all;
 	int error;
@@ -325,14 +327,14 @@ static int start_thread(struct vcpu *vcpu)
 	error = set_signal_mask(vcpu);
 	if (error < 0)
 		return error;
-	if (mprotect(stack, STACK_GUARD_BYTES, PROT_NONE))
+	/* Below each stack: a guest must not get past its end. */
+	if (mprotect(stack, guard, PROT_NONE))
 		return -errno;
 	sigfillset(&all);
 	pthread_attr_init(&attributes);
 	pthread_attr_setsigmask_np(&attributes, &all);
 	/* One mapping for all stacks: a system call less per vCPU than stacks of their own. */
-	pthread_attr_setstack(&attributes, stack + STACK_GUARD_BYTES,
-			      VCPU_STACK_BYTES - STACK_GUARD_BYTES);
+	pthread_attr_setstack(&attributes, stack + guard, VCPU_STACK_BYTES - guard);
 	error = pthread_create(&vcpu->thread, &attributes, vcpu_thread, vcpu);
 	pthread_attr_destroy(&attributes);
 	vcpu->thread_created = !error;

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/units.h"
 #include "vmm/machine/layout.h"
-
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
-#define TIB (1024 * GIB)
 
 static struct layout layout;
 static char reason[LAYOUT_REASON];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef GUEST_FW_ACPI_BYTES_H
-#define GUEST_FW_ACPI_BYTES_H
+#ifndef GUEST_FW_ACPI_BYTE_WRITER_H
+#define GUEST_FW_ACPI_BYTE_WRITER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-fw/acpi/bytes.h"
+#include "guest-fw/acpi/byte_writer.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/bytes.h"
 
 void bytes_init_fixed(struct byte_writer *writer, void *data, size_t capacity)
 {
@@ -92,20 +93,26 @@ void bytes_u8(struct byte_writer *writer, uint8_t value)
 
 void bytes_u16(struct byte_writer *writer, uint16_t value)
 {
-	value = htole16(value);
-	bytes_copy(writer, &value, sizeof(value));
+	uint8_t bytes[sizeof(value)];
+
+	bytes_put_le16(bytes, value);
+	bytes_copy(writer, bytes, sizeof(bytes));
 }
 
 void bytes_u32(struct byte_writer *writer, uint32_t value)
 {
-	value = htole32(value);
-	bytes_copy(writer, &value, sizeof(value));
+	uint8_t bytes[sizeof(value)];
+
+	bytes_put_le32(bytes, value);
+	bytes_copy(writer, bytes, sizeof(bytes));
 }
 
 void bytes_u64(struct byte_writer *writer, uint64_t value)
 {
-	value = htole64(value);
-	bytes_copy(writer, &value, sizeof(value));
+	uint8_t bytes[sizeof(value)];
+
+	bytes_put_le64(bytes, value);
+	bytes_copy(writer, bytes, sizeof(bytes));
 }
 
 void bytes_align(struct byte_writer *writer, size_t alignment)
