@@ -25,9 +25,17 @@
 #include "decoder.h"
 #include "dvsec.h"
 #include "locator.h"
+#include "scrub.h"
 
 #define CXL_VFIO_NAME      "cxl-vfio-pci"
 #define CXL_CONFIG_WINDOWS 16
+
+struct cxl_vfio_device;
+
+struct cxl_scrub_worker {
+	struct cxl_vfio_device *cdev;
+	struct work_struct work; /* of the first: the whole scrub; of the others: a thread of it */
+};
 
 struct cxl_vfio_device {
 	struct vfio_pci_core_device core;
@@ -64,6 +72,19 @@ struct cxl_vfio_device {
 	bool stale;     /* under gate: the hardware was reset since it was last read */
 	bool resetting; /* under gate: a reset is going on, the hardware must not be read */
 	bool error;     /* under gate: an error was reported, its recovery has not ended */
+
+	bool scrubbing; /* under gate: a scrub reads the hardware's state and touches the memory */
+
+	struct {
+		struct mutex lock; /* of state, enabled and stop */
+		enum scrub_state state;
+		bool enabled;
+		bool stop;       /* the device is being unbound */
+		int error;       /* of the scrub that is running */
+		atomic64_t next; /* where the next chunk starts */
+		atomic64_t done; /* bytes cleared */
+		struct cxl_scrub_worker workers[SCRUB_THREADS];
+	} scrub;
 
 	/* Disable_Caching as it was before the driver set it; under shadow_lock. */
 	bool caching_saved;
@@ -139,6 +160,15 @@ void cxl_gate_refresh(struct cxl_vfio_device *cdev);
  */
 int cxl_gate_enter(struct cxl_vfio_device *cdev);
 void cxl_gate_leave(struct cxl_vfio_device *cdev);
+/*
+ * As above, for a scrub of a device that nobody has open. Between begin and end the gate follows the
+ * hardware as it does for a user; enter answers -EAGAIN while a reset or a recovery goes on, -ENXIO
+ * when the decoder is not committed as firmware left it.
+ */
+void cxl_gate_scrub_begin(struct cxl_vfio_device *cdev);
+void cxl_gate_scrub_end(struct cxl_vfio_device *cdev);
+int cxl_gate_scrub_enter(struct cxl_vfio_device *cdev);
+void cxl_gate_scrub_leave(struct cxl_vfio_device *cdev);
 /* Remove all mappings of the memory region. */
 void cxl_gate_zap(struct cxl_vfio_device *cdev);
 
@@ -152,8 +182,6 @@ void cxl_memory_release(struct cxl_vfio_device *cdev);
 /* The kernel's own mapping, while open. 0 or -ENOMEM. */
 int cxl_memory_map(struct cxl_vfio_device *cdev);
 void cxl_memory_unmap(struct cxl_vfio_device *cdev);
-/* Zero the memory after the last close. */
-void cxl_memory_scrub(struct cxl_vfio_device *cdev);
 int cxl_memory_register(struct cxl_vfio_device *cdev);
 int cxl_registers_register(struct cxl_vfio_device *cdev);
 
@@ -169,6 +197,19 @@ int cxl_bar_region_info(struct cxl_vfio_device *cdev, struct vfio_region_info *i
 void cxl_bar_set_dmabuf_ops(struct cxl_vfio_device *cdev);
 int cxl_ioeventfd(struct cxl_vfio_device *cdev, void __user *arg);
 void cxl_ioeventfd_release(struct cxl_vfio_device *cdev);
+
+/* scrubber.c */
+
+extern const struct attribute_group *cxl_vfio_groups[];
+
+/* The device has just been bound; starts the first scrub. */
+void cxl_scrub_init(struct cxl_vfio_device *cdev);
+/* Ends what is running. Nobody has the device open, or will. */
+void cxl_scrub_stop(struct cxl_vfio_device *cdev);
+/* 0; -EBUSY: it is being cleared; -EIO: it could not be cleared, the log says so. */
+int cxl_scrub_open(struct cxl_vfio_device *cdev);
+/* After cxl_scrub_open() with 0: the last user has left, the core has reset the device. */
+void cxl_scrub_close(struct cxl_vfio_device *cdev);
 
 /* info.c */
 

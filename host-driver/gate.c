@@ -79,7 +79,7 @@ static void cxl_gate_reopen_locked(struct cxl_vfio_device *cdev, u32 timeout_ms)
 {
 	int ret;
 
-	if (!cdev->opened || !cdev->stale || cdev->resetting || cdev->error)
+	if (!(cdev->opened || cdev->scrubbing) || !cdev->stale || cdev->resetting || cdev->error)
 		return;
 	ret = cxl_gate_reload(cdev, timeout_ms);
 	if (ret) {
@@ -159,6 +159,42 @@ void cxl_gate_leave(struct cxl_vfio_device *cdev)
 {
 	up_read(&cdev->gate);
 	up_read(&cdev->core.memory_lock);
+}
+
+void cxl_gate_scrub_begin(struct cxl_vfio_device *cdev)
+{
+	down_write(&cdev->gate);
+	cdev->scrubbing = true;
+	cdev->stale = true;
+	up_write(&cdev->gate);
+}
+
+void cxl_gate_scrub_end(struct cxl_vfio_device *cdev)
+{
+	down_write(&cdev->gate);
+	cdev->scrubbing = false;
+	cdev->active = false;
+	up_write(&cdev->gate);
+}
+
+int cxl_gate_scrub_enter(struct cxl_vfio_device *cdev)
+{
+	int ret;
+
+	if (READ_ONCE(cdev->stale) && cxl_hardware_decodes(cdev))
+		cxl_gate_reopen(cdev, RESET_ACTIVE_MS);
+	down_read(&cdev->gate);
+	if (cdev->active && !cdev->stale)
+		return 0;
+	/* Read again and found wanting: only another reset could change that. */
+	ret = cdev->stale ? -EAGAIN : -ENXIO;
+	up_read(&cdev->gate);
+	return ret;
+}
+
+void cxl_gate_scrub_leave(struct cxl_vfio_device *cdev)
+{
+	up_read(&cdev->gate);
 }
 
 /*

@@ -14,11 +14,6 @@
 #include "compat.h"
 #include "cxl_vfio.h"
 
-static bool scrub;
-module_param(scrub, bool, 0644);
-MODULE_PARM_DESC(
-	scrub, "Zero the device memory after every close (otherwise the driver never touches it)");
-
 static int cxl_register_regions(struct cxl_vfio_device *cdev)
 {
 	int ret;
@@ -49,9 +44,14 @@ static int cxl_open_device(struct vfio_device *vdev)
 	struct cxl_vfio_device *cdev = cxl_from_vdev(vdev);
 	int ret;
 
+	if (cdev->cxl) {
+		ret = cxl_scrub_open(cdev);
+		if (ret)
+			return ret;
+	}
 	ret = vfio_pci_core_enable(&cdev->core);
 	if (ret)
-		return ret;
+		goto unused;
 	if (!cdev->cxl)
 		goto out;
 
@@ -78,6 +78,9 @@ unmap_memory:
 	cxl_memory_unmap(cdev);
 disable:
 	vfio_pci_core_disable(&cdev->core);
+unused:
+	if (cdev->cxl)
+		cxl_scrub_close(cdev);
 	return ret;
 }
 
@@ -101,12 +104,9 @@ static void cxl_close_device(struct vfio_device *vdev)
 	 */
 	cxl_hardware_quiesce(cdev);
 	vfio_pci_core_close_device(vdev);
-	/*
-	 * After the reset in there: a running engine could write again what has just been scrubbed.
-	 */
-	if (scrub)
-		cxl_memory_scrub(cdev);
 	cxl_memory_unmap(cdev);
+	/* After the reset in there: a running engine could write again what has been cleared. */
+	cxl_scrub_close(cdev);
 }
 
 static long cxl_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
@@ -243,12 +243,17 @@ static int cxl_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	cxl_bar_set_dmabuf_ops(cdev);
 	if (cdev->cxl)
 		cdev->core.disable_idle_d3 = true;
+	/* Before anybody can open it. */
+	if (cdev->cxl)
+		cxl_scrub_init(cdev);
 	ret = vfio_pci_core_register_device(&cdev->core);
 	if (ret)
-		goto forget;
+		goto stop;
 	return 0;
 
-forget:
+stop:
+	if (cdev->cxl)
+		cxl_scrub_stop(cdev);
 	cxl_forget(cdev);
 put:
 	vfio_put_device(&cdev->core.vdev);
@@ -260,8 +265,10 @@ static void cxl_remove(struct pci_dev *pdev)
 	struct cxl_vfio_device *cdev = cxl_from_core(dev_get_drvdata(&pdev->dev));
 
 	vfio_pci_core_unregister_device(&cdev->core);
-	if (cdev->cxl)
+	if (cdev->cxl) {
+		cxl_scrub_stop(cdev);
 		cxl_hardware_unquiesce(cdev);
+	}
 	cxl_forget(cdev);
 	vfio_put_device(&cdev->core.vdev);
 }
@@ -277,6 +284,7 @@ static struct pci_driver cxl_vfio_driver = {
 	.probe = cxl_probe,
 	.remove = cxl_remove,
 	.err_handler = &cxl_error_handlers,
+	.dev_groups = cxl_vfio_groups,
 	.driver_managed_dma = true,
 };
 module_pci_driver(cxl_vfio_driver);

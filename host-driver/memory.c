@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The device memory as a VFIO region: claim, lazy huge mappings, file access, scrubbing. */
+/* The device memory as a VFIO region: claim, lazy huge mappings, file access. */
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -54,42 +54,6 @@ void cxl_memory_unmap(struct cxl_vfio_device *cdev)
 	if (cdev->memory)
 		memunmap(cdev->memory);
 	cdev->memory = NULL;
-}
-
-void cxl_memory_scrub(struct cxl_vfio_device *cdev)
-{
-	struct component_reader reader = cxl_hardware_reader(cdev);
-	u32 *words = kvzalloc(CXL_CM_SIZE, GFP_KERNEL);
-	struct pci_dev *pdev = cdev->core.pdev;
-	struct component_range range;
-	u64 at;
-
-	/*
-	 * vfio-pci-core has reset and disabled the device; its state decides whether it can be
-	 * touched.
-	 */
-	if (!words || pci_enable_device_mem(pdev)) {
-		pci_err(pdev, "cannot scrub the CXL memory: the device cannot be enabled\n");
-		goto free;
-	}
-	if (cxl_hardware_enable_memory(cdev) || cxl_hardware_wait_active(cdev, 0)) {
-		pci_err(pdev, "cannot scrub the CXL memory: it is not active\n");
-		goto disable;
-	}
-	component_snapshot(&reader, &cdev->map, words);
-	component_range_read(words, &cdev->map, 0, &range);
-	if (!range.committed || range.base != cdev->range.base || range.size != cdev->range.size) {
-		pci_err(pdev, "cannot scrub the CXL memory: decoder 0 is no longer committed\n");
-		goto disable;
-	}
-	for (at = 0; at < cdev->range.size; at += SZ_2M) {
-		memset(cdev->memory + at, 0, SZ_2M);
-		cond_resched();
-	}
-disable:
-	pci_disable_device(pdev);
-free:
-	kvfree(words);
 }
 
 static vm_fault_t cxl_memory_huge_fault(struct vm_fault *vmf, unsigned int order)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two ways to a VFIO device: group and type1 container, character device and iommufd. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
@@ -11,6 +12,24 @@
 
 #include "wire/iommufd.h"
 #include "tests/driver/uapi_device.h"
+
+/* The driver says EBUSY while it clears the memory of its last user; at most so long. */
+#define CLEARING_MS 60000
+
+static int ioctl_when_clear(struct uapi_device *device, int fd, unsigned long request,
+			    void *argument)
+{
+	int result, waited = 0;
+
+	device->busy = 0;
+	while ((result = ioctl(fd, request, argument)) < 0 && errno == EBUSY &&
+	       waited < CLEARING_MS) {
+		device->busy++;
+		usleep(1000);
+		waited++;
+	}
+	return result;
+}
 
 static int open_group(struct uapi_device *device)
 {
@@ -42,9 +61,13 @@ static int open_group(struct uapi_device *device)
 		perror("VFIO_SET_IOMMU");
 		return -1;
 	}
-	device->fd = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, device->bdf);
+	device->fd = ioctl_when_clear(device, device->group, VFIO_GROUP_GET_DEVICE_FD,
+				      (void *)(uintptr_t)device->bdf);
 	if (device->fd < 0) {
+		int error = errno;
+
 		perror("VFIO_GROUP_GET_DEVICE_FD");
+		errno = error;
 		return -1;
 	}
 	return 0;
@@ -90,7 +113,7 @@ static int open_cdev(struct uapi_device *device)
 		return -1;
 	}
 	bind.iommufd = device->iommufd;
-	if (ioctl(device->fd, VFIO_CDEV_BIND_IOMMUFD, &bind)) {
+	if (ioctl_when_clear(device, device->fd, VFIO_CDEV_BIND_IOMMUFD, &bind)) {
 		perror("VFIO_DEVICE_BIND_IOMMUFD");
 		return -1;
 	}
@@ -110,7 +133,10 @@ int uapi_open(struct uapi_device *device)
 {
 	device->container = device->group = device->iommufd = device->fd = -1;
 	if (device->cdev ? open_cdev(device) : open_group(device)) {
+		int error = errno;
+
 		uapi_close(device);
+		errno = error;
 		return -1;
 	}
 	return 0;

@@ -164,32 +164,6 @@ int uapi_hold(struct uapi_device *device)
 	}
 }
 
-int uapi_scrub(struct uapi_device *device)
-{
-	volatile uint64_t *map =
-		uapi_map(device, device->memory_index, 0, device->memory.info.size);
-	uint64_t words = device->memory.info.size / 8, value, left = 0;
-
-	if (!map)
-		return 1;
-	for (uint64_t at = 0; at < words; at += 1 << 15)
-		uapi_store(map + at, ~at);
-	uapi_store(map + words - 1, ~0ULL);
-	munmap((void *)map, device->memory.info.size);
-	if (uapi_reopen(device))
-		return 1;
-	map = uapi_map(device, device->memory_index, 0, device->memory.info.size);
-	if (!map)
-		return 1;
-	for (uint64_t at = 0; at < words; at += 1 << 15)
-		left += !uapi_load(map + at, &value) || value;
-	left += !uapi_load(map + words - 1, &value) || value;
-	uapi_check(device, "c2 the memory is zero after a close", left == 0, "%lu places are not",
-		   left);
-	munmap((void *)map, device->memory.info.size);
-	return 0;
-}
-
 /* A cache-capable device: the flag of layout 2, and the write-back doorbell of Control2. */
 int uapi_cache(struct uapi_device *device)
 {

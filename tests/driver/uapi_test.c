@@ -105,6 +105,10 @@ static int run(struct uapi_device *device, const char *what, unsigned int count)
 		return uapi_hold(device);
 	if (!strcmp(what, "scrub"))
 		return uapi_scrub(device);
+	if (!strcmp(what, "pattern"))
+		return uapi_pattern(device);
+	if (!strcmp(what, "zero"))
+		return uapi_zero(device);
 	if (!strcmp(what, "cache"))
 		return uapi_cache(device);
 	if (!strcmp(what, "allocations"))
@@ -167,6 +171,10 @@ int main(int argc, char **argv)
 			"P] [--cdev] WHAT [COUNT]\n",
 			argv[0]);
 		return 2;
+	}
+	if (!strcmp(argv[optind], "refused")) {
+		uapi_refused(&device);
+		return device.failed ? 1 : 0;
 	}
 	if (uapi_open(&device)) {
 		uapi_check(&device, argv[optind], false, "the device cannot be opened");

@@ -24,4 +24,9 @@ driver_bind() {
     echo "$1" >/sys/bus/pci/drivers_probe 2>/dev/null
     [[ $(basename "$(readlink "/sys/bus/pci/devices/$1/driver")") == cxl-vfio-pci ]]
 }
+# driver_state BDF: of its memory: needed, running, clean, used, failed, off; nothing for an ordinary PCI device
+driver_state() { cat "/sys/bus/pci/devices/$1/cxl_vfio/scrub_state" 2>/dev/null || true; }
+driver_is_settled() { [[ $(driver_state "$1") != needed && $(driver_state "$1") != running ]]; }
+# driver_wait_clear BDF: until the memory has been cleared, or cannot be
+driver_wait_clear() { lab_until 60 driver_is_settled "$1"; }
 driver_unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }

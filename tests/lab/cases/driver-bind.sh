@@ -61,13 +61,51 @@ driver-uapi-test --device "${devices[2]}" --name bind-cache --topology A --dpa 0
 lab_check "bind: a memory expander binds" driver_bind "${devices[4]}"
 driver-uapi-test --device "${devices[4]}" --name bind-expander disabled
 driver_unload
-driver_load allow_memory_class=1 scrub=1
+driver_load allow_memory_class=1
 driver_bind "${devices[4]}"
 driver-uapi-test --device "${devices[4]}" --name bind-expander-allowed cycles 2
 
-# scrub=1: what one user leaves the next does not find.
+# What one user leaves the next does not find: over close, SIGKILL, unbind; nor what the host left before the first.
+tenant=(driver-uapi-test --device "${devices[2]}" --topology A --dpa 0x10000000)
+scrubs() { dmesg | grep -c "cxl-vfio-pci ${devices[2]}: cleared 256 MiB"; }
+hold_pattern() {
+    "${tenant[@]}" --name bind-pattern pattern >pattern.out 2>&1 &
+    pid=$!
+    lab_wait_text pattern.out holding 60 $pid
+}
+dmesg --clear
 driver_bind "${devices[2]}"
-driver-uapi-test --device "${devices[2]}" --name bind-scrub --topology A --dpa 0x10000000 scrub
+"${tenant[@]}" --name bind-scrub scrub | tee scrub.out
+driver_wait_clear "${devices[2]}"
+lab_equal "bind: the memory is clean in the end" clean "$(driver_state "${devices[2]}")"
+lab_equal "bind: progress is whole" "268435456 268435456" "$(cat "/sys/bus/pci/devices/${devices[2]}/cxl_vfio/scrub_progress")"
+lab_equal "bind: cleared at bind and after each of two users" 3 "$(scrubs)"
+hold_pattern
+lab_equal "bind: a device in use says so" used "$(driver_state "${devices[2]}")"
+kill -KILL $pid
+wait $pid 2>/dev/null
+"${tenant[@]}" --name bind-after-kill zero
+hold_pattern
+driver_unbind "${devices[2]}" &
+unbind=$!
+lab_check "bind: unbind asks the user to leave" lab_until 20 bash -c 'dmesg | grep -q "No device request channel registered"'
+kill -KILL $pid
+wait $pid 2>/dev/null
+lab_check "bind: unbind ends when the user is gone" wait $unbind
+driver_bind "${devices[2]}"
+"${tenant[@]}" --name bind-after-unbind zero
+lab_note "scrub against memset of a mapping: $(dmesg | grep "${devices[2]}: cleared" | tail -n 1 | grep -o 'in [0-9]* ms'), memset $(grep -o 'MEMSET.*' scrub.out)"
+
+# Turned off for one device, for whoever needs no such thing.
+driver_wait_clear "${devices[2]}"
+echo 0 >"/sys/bus/pci/devices/${devices[2]}/cxl_vfio/scrub"
+before=$(scrubs)
+"${tenant[@]}" --name bind-scrub-off cycles 2
+lab_equal "bind: a device whose clearing is off says so" off "$(driver_state "${devices[2]}")"
+lab_equal "bind: and is not cleared" "$before" "$(scrubs)"
+echo 1 >"/sys/bus/pci/devices/${devices[2]}/cxl_vfio/scrub"
+"${tenant[@]}" --name bind-scrub-on zero
+lab_equal "bind: turned on again, it is cleared before anybody gets it" $((before + 1)) "$(scrubs)"
 
 # Behind a root port: hot reset.
 driver_bind "${devices[7]}"

@@ -42,10 +42,16 @@ driver_bind "${devices[0]}"
 lab_check "driver: another device keeps CXL" driver-uapi-test --device "${devices[0]}" --name driver-not-disabled --topology A --dpa 0x10000000 cycles 1
 driver_unload
 
-# Behind the driver's back: a CXL reset by the host takes the decoder away.
-driver_load
+# Behind the driver's back: a CXL reset by the host takes the decoder away. The next open starts closed; with clearing on there is none.
+driver_load scrub=0
 driver_bind "${devices[1]}"
 driver-uapi-test --device "${devices[1]}" --name driver-lost --topology B --dpa 0x10000000 lost
+dmesg --clear
+echo 1 >"/sys/bus/pci/devices/${devices[1]}/cxl_vfio/scrub"
+driver_wait_clear "${devices[1]}"
+lab_equal "driver: memory that does not decode cannot be cleared" failed "$(driver_state "${devices[1]}")"
+driver-uapi-test --device "${devices[1]}" --name driver-not-cleared refused
+lab_equal "driver: and one line says why it is not opened" 1 "$(dmesg | grep -c 'not opened: its CXL memory could not be cleared')"
 driver_unbind "${devices[1]}"
 dmesg --clear
 driver_bind "${devices[1]}" && lab_fail "driver: a device without committed memory is refused" "it was bound"
