@@ -69,6 +69,15 @@ void vfio_kernel_give_back(struct vfio_kernel *kernel, int with);
 /* All that the two have opened. */
 void vfio_kernel_close_files(struct vfio_kernel *kernel);
 
+/*
+ * clearing.c: an open was refused with EBUSY. True after a moment, when that is because the host
+ * driver clears the device's memory: try again. False when it has another reason, or after 30 s
+ * (logged). *@since is 0 at first.
+ */
+bool vfio_kernel_await_clearing(struct vfio_kernel *kernel, const char *bdf, uint64_t *since);
+/* What to say behind the errno @result of an open: " (...)" or "". */
+const char *vfio_kernel_open_hint(struct vfio_kernel *kernel, const char *bdf, int result);
+
 /* events.c: the kernel's error and request interrupts. */
 void vfio_kernel_watch(struct vfio_kernel *kernel);
 void vfio_kernel_unwatch(struct vfio_kernel *kernel);

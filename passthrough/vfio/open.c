@@ -24,6 +24,7 @@ int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_
 		.container_fd = options->container_fd,
 		.allow_no_iommu = options->allow_no_iommu,
 	};
+	uint64_t since = 0;
 	int result;
 
 	kernel->device_fd = options->device_fd;
@@ -33,13 +34,16 @@ int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_
 	kernel->transport.space = iommu_group_space(kernel->group);
 	if (kernel->device_fd >= 0)
 		return 0;
-	result = vfio_system_ioctl(&kernel->system, iommu_group_fd(kernel->group),
-				   VFIO_GROUP_GET_DEVICE_FD, (void *)(uintptr_t)place->bdf);
+	do
+		result = vfio_system_ioctl(&kernel->system, iommu_group_fd(kernel->group),
+					   VFIO_GROUP_GET_DEVICE_FD, (void *)(uintptr_t)place->bdf);
+	while (result == -EBUSY && vfio_kernel_await_clearing(kernel, place->bdf, &since));
 	if (result < 0) {
+		const char *hint = vfio_kernel_open_hint(kernel, place->bdf, result);
+
 		log_error(kernel->options.logger, kernel->name, "VFIO does not open %s: %s%s",
 			  place->bdf, strerror(-result),
-			  result == -EBUSY ? " (another process uses it)"
-					   : "; the kernel log may say why");
+			  hint[0] ? hint : "; the kernel log may say why");
 		return result;
 	}
 	kernel->device_fd = result;
@@ -57,18 +61,20 @@ static void cdev_tell_kvm(struct vfio_kernel *kernel)
 			    strerror(-result));
 }
 
-static int cdev_bind(struct vfio_kernel *kernel, const struct iommufd *iommufd)
+static int cdev_bind(struct vfio_kernel *kernel, const struct iommufd *iommufd, const char *bdf)
 {
 	struct vfio_cdev_bind bind = {.argsz = sizeof(bind), .iommufd = iommufd_fd(iommufd)};
-	int result = vfio_kernel_ioctl(kernel, VFIO_CDEV_BIND_IOMMUFD, &bind);
+	uint64_t since = 0;
+	int result;
 
+	do
+		result = vfio_kernel_ioctl(kernel, VFIO_CDEV_BIND_IOMMUFD, &bind);
+	while (result == -EBUSY && vfio_kernel_await_clearing(kernel, bdf, &since));
 	if (result < 0) {
 		log_error(kernel->options.logger, kernel->name,
 			  "the device cannot be bound to iommufd: %s%s", strerror(-result),
-			  result == -EBUSY ? " (another process uses it)"
-			  : result == -EPERM
-				  ? " (its IOMMU group has devices bound to other drivers)"
-				  : "");
+			  result == -EPERM ? " (its IOMMU group has devices bound to other drivers)"
+					   : vfio_kernel_open_hint(kernel, bdf, result));
 		return result;
 	}
 	kernel->function.device_id = bind.out_devid;
@@ -148,7 +154,7 @@ int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_o
 		return result;
 	}
 	cdev_tell_kvm(kernel);
-	result = cdev_bind(kernel, iommufd);
+	result = cdev_bind(kernel, iommufd, place->bdf);
 	if (!result)
 		result = cdev_attach(kernel, iommufd);
 	kernel->function.space = kernel->transport.space;
