@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/bytes.h"
+
 #define CXL_PORT_EXTENSIONS_LENGTH 0x28u
 #define CXL_GPF_PORT_LENGTH        0x10u
 #define CXL_FLEX_BUS_LENGTH        0x20u
@@ -24,10 +26,10 @@ int cxl_add_port_extensions(struct pci_device *device)
 	if (offset < 0)
 		return offset;
 	dvsec = (uint32_t)offset;
-	pci_set_word(device->config, dvsec + CXL_PORT_STATUS, CXL_PORT_STATUS_PM_INIT_COMPLETE);
-	pci_set_word(device->write_1_to_clear, dvsec + CXL_PORT_STATUS, CXL_PORT_STATUS_VIRAL);
-	pci_set_word(device->writable, dvsec + CXL_PORT_CONTROL,
-		     CXL_PORT_CONTROL_UNMASK_SBR | CXL_PORT_CONTROL_UNMASK_LINK);
+	bytes_put_le16(device->config + dvsec + CXL_PORT_STATUS, CXL_PORT_STATUS_PM_INIT_COMPLETE);
+	bytes_put_le16(device->write_1_to_clear + dvsec + CXL_PORT_STATUS, CXL_PORT_STATUS_VIRAL);
+	bytes_put_le16(device->writable + dvsec + CXL_PORT_CONTROL,
+		       CXL_PORT_CONTROL_UNMASK_SBR | CXL_PORT_CONTROL_UNMASK_LINK);
 	return offset;
 }
 
@@ -39,8 +41,9 @@ int cxl_add_gpf_port(struct pci_device *device)
 	if (offset < 0)
 		return offset;
 	for (uint32_t phase = CXL_GPF_PORT_PHASE_1; phase <= CXL_GPF_PORT_PHASE_2; phase += 2) {
-		pci_set_word(device->config, (uint32_t)offset + phase, CXL_GPF_TIMEOUT_1_US);
-		pci_set_word(device->writable, (uint32_t)offset + phase, CXL_GPF_TIMEOUT_WRITABLE);
+		bytes_put_le16(device->config + (uint32_t)offset + phase, CXL_GPF_TIMEOUT_1_US);
+		bytes_put_le16(device->writable + (uint32_t)offset + phase,
+			       CXL_GPF_TIMEOUT_WRITABLE);
 	}
 	return offset;
 }
@@ -57,12 +60,12 @@ int cxl_add_flex_bus(struct pci_device *device, bool cache)
 		return offset;
 	dvsec = (uint32_t)offset;
 	/* The control register steers link training, which is over: read-only here. */
-	pci_set_word(device->config, dvsec + CXL_FLEX_BUS_CAPABILITY,
-		     (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
-	pci_set_word(device->config, dvsec + CXL_FLEX_BUS_CONTROL,
-		     (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
-	pci_set_word(device->config, dvsec + CXL_FLEX_BUS_STATUS,
-		     (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
+	bytes_put_le16(device->config + dvsec + CXL_FLEX_BUS_CAPABILITY,
+		       (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
+	bytes_put_le16(device->config + dvsec + CXL_FLEX_BUS_CONTROL,
+		       (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
+	bytes_put_le16(device->config + dvsec + CXL_FLEX_BUS_STATUS,
+		       (uint16_t)(protocols | CXL_FLEX_BUS_68B_VH));
 	return offset;
 }
 
@@ -85,10 +88,9 @@ int cxl_add_register_locator(struct pci_device *device, const struct cxl_registe
 			(uint32_t)offset + CXL_LOCATOR_HEADER + CXL_LOCATOR_ENTRY * (uint32_t)i;
 
 		/* 8.1.9.1: BIR 2:0, id 15:8, offset 31:16 and the upper half. */
-		pci_set_long(device->config, entry,
-			     blocks[i].bar | (uint32_t)blocks[i].id << 8 |
-				     (uint32_t)blocks[i].offset);
-		pci_set_long(device->config, entry + 4, (uint32_t)(blocks[i].offset >> 32));
+		bytes_put_le32(device->config + entry, blocks[i].bar | (uint32_t)blocks[i].id << 8 |
+							       (uint32_t)blocks[i].offset);
+		bytes_put_le32(device->config + entry + 4, (uint32_t)(blocks[i].offset >> 32));
 	}
 	return offset;
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "core/bytes.h"
 #include "devices/cxl/dvsec.h"
 
 #define CXL_ROOT_PORT_BAR 0u
@@ -13,7 +14,7 @@ static bool cxl_root_port_reset_masked(const struct pci_root_port *port)
 		(const struct cxl_root_port *)((const char *)port -
 					       offsetof(struct cxl_root_port, port));
 
-	return !(pci_get_word(port->device.config, cxl->port_extensions + CXL_PORT_CONTROL) &
+	return !(bytes_get_le16(port->device.config + cxl->port_extensions + CXL_PORT_CONTROL) &
 		 CXL_PORT_CONTROL_UNMASK_SBR);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 
 #define PCI_BRIDGE_IO_GRANULARITY     0x1000u
@@ -215,16 +216,16 @@ static void pci_bridge_set_window(struct pci_device *bridge, enum pci_space spac
 			config[PCI_IO_BASE] = 0xf0;
 		break;
 	case PCI_SPACE_MEMORY_32:
-		pci_set_word(config, PCI_MEMORY_BASE, (uint16_t)(base >> 16 & 0xfff0));
-		pci_set_word(config, PCI_MEMORY_LIMIT, (uint16_t)(limit >> 16 & 0xfff0));
+		bytes_put_le16(config + PCI_MEMORY_BASE, (uint16_t)(base >> 16 & 0xfff0));
+		bytes_put_le16(config + PCI_MEMORY_LIMIT, (uint16_t)(limit >> 16 & 0xfff0));
 		break;
 	default:
-		pci_set_word(config, PCI_PREF_MEMORY_BASE,
-			     (uint16_t)((base >> 16 & 0xfff0) | PCI_PREF_RANGE_TYPE_64));
-		pci_set_word(config, PCI_PREF_MEMORY_LIMIT,
-			     (uint16_t)((limit >> 16 & 0xfff0) | PCI_PREF_RANGE_TYPE_64));
-		pci_set_long(config, PCI_PREF_BASE_UPPER32, (uint32_t)(base >> 32));
-		pci_set_long(config, PCI_PREF_LIMIT_UPPER32, (uint32_t)(limit >> 32));
+		bytes_put_le16(config + PCI_PREF_MEMORY_BASE,
+			       (uint16_t)((base >> 16 & 0xfff0) | PCI_PREF_RANGE_TYPE_64));
+		bytes_put_le16(config + PCI_PREF_MEMORY_LIMIT,
+			       (uint16_t)((limit >> 16 & 0xfff0) | PCI_PREF_RANGE_TYPE_64));
+		bytes_put_le32(config + PCI_PREF_BASE_UPPER32, (uint32_t)(base >> 32));
+		bytes_put_le32(config + PCI_PREF_LIMIT_UPPER32, (uint32_t)(limit >> 32));
 		break;
 	}
 }
@@ -232,13 +233,13 @@ static void pci_bridge_set_window(struct pci_device *bridge, enum pci_space spac
 static void pci_set_bar(struct pci_device *device, unsigned int index, uint64_t address)
 {
 	uint32_t offset = pci_bar_offset(device, index);
-	uint32_t flags = pci_get_long(device->config, offset) & 0xf;
+	uint32_t flags = bytes_get_le32(device->config + offset) & 0xf;
 
 	if (device->bars[index].kind == PCI_BAR_ROM)
 		flags = 0;
-	pci_set_long(device->config, offset, (uint32_t)address | flags);
+	bytes_put_le32(device->config + offset, (uint32_t)address | flags);
 	if (device->bars[index].kind == PCI_BAR_MEMORY_64)
-		pci_set_long(device->config, offset + 4, (uint32_t)(address >> 32));
+		bytes_put_le32(device->config + offset + 4, (uint32_t)(address >> 32));
 }
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 
 /* Where the guest wants BAR @index; false when it is not decoded now. */
@@ -8,8 +9,8 @@ static bool pci_bar_wanted(const struct pci_device *device, unsigned int index, 
 {
 	const struct pci_bar *bar = &device->bars[index];
 	uint32_t offset = pci_bar_offset(device, index);
-	uint16_t command = pci_get_word(device->config, PCI_COMMAND);
-	uint32_t low = pci_get_long(device->config, offset);
+	uint16_t command = bytes_get_le16(device->config + PCI_COMMAND);
+	uint32_t low = bytes_get_le32(device->config + offset);
 	uint64_t end;
 
 	/* PCIe 5.3.1.4.1: no memory or I/O decoding in D3hot. */
@@ -20,11 +21,11 @@ static bool pci_bar_wanted(const struct pci_device *device, unsigned int index, 
 		return false;
 	if (bar->kind == PCI_BAR_ROM && !(low & PCI_ROM_ADDRESS_ENABLE))
 		return false;
-	*address = low & pci_get_long(device->writable, offset) & ~1u;
+	*address = low & bytes_get_le32(device->writable + offset) & ~1u;
 	if (bar->kind == PCI_BAR_IO)
 		*address &= ~3ull;
 	if (bar->kind == PCI_BAR_MEMORY_64)
-		*address |= (uint64_t)pci_get_long(device->config, offset + 4) << 32;
+		*address |= (uint64_t)bytes_get_le32(device->config + offset + 4) << 32;
 	/* 0 is "not placed"; the top of the space is what sizing leaves behind for a moment. */
 	if (!*address || __builtin_add_overflow(*address, bar->size, &end))
 		return false;
@@ -54,7 +55,7 @@ static bool pci_bar_reachable(const struct pci_device *device, const struct pci_
 	*outside = false;
 	for (unsigned int depth = 0; bus->bridge; depth++) {
 		const struct pci_device *bridge = bus->bridge;
-		uint16_t command = pci_get_word(bridge->config, PCI_COMMAND);
+		uint16_t command = bytes_get_le16(bridge->config + PCI_COMMAND);
 
 		if (depth >= PCI_MAX_DEPTH || !bridge->bus ||
 		    !(command & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))

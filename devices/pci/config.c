@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
@@ -69,7 +70,7 @@ static bool pci_config_moves_bars(const struct pci_device *device, uint32_t offs
 
 static void pci_command_changed(struct pci_device *device)
 {
-	uint16_t command = pci_get_word(device->config, PCI_COMMAND);
+	uint16_t command = bytes_get_le16(device->config + PCI_COMMAND);
 
 	atomic_store_explicit(&device->bus_master, (command & PCI_COMMAND_MASTER) != 0,
 			      memory_order_relaxed);
@@ -83,7 +84,7 @@ static bool pci_write_starts_flr(const struct pci_device *device, uint32_t offse
 	uint32_t byte = device->express + PCI_EXP_DEVCTL + 1u;
 
 	return device->express && pci_config_touches(offset, size, byte, 1) &&
-	       (pci_get_long(device->config, device->express + PCI_EXP_DEVCAP) &
+	       (bytes_get_le32(device->config + device->express + PCI_EXP_DEVCAP) &
 		PCI_EXP_DEVCAP_FLR) &&
 	       (value >> (8 * (byte - offset)) & (PCI_EXP_DEVCTL_BCR_FLR >> 8));
 }

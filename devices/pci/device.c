@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 
 #define PCI_FIRST_CAPABILITY     0x40u
@@ -26,22 +27,22 @@ void pci_header_init(struct pci_device *device, uint8_t header_type, uint16_t ve
 	device->next_capability = PCI_FIRST_CAPABILITY;
 	device->next_ext_capability = PCI_FIRST_EXT_CAPABILITY;
 
-	pci_set_word(config, PCI_VENDOR_ID, vendor);
-	pci_set_word(config, PCI_DEVICE_ID, device_id);
+	bytes_put_le16(config + PCI_VENDOR_ID, vendor);
+	bytes_put_le16(config + PCI_DEVICE_ID, device_id);
 	config[PCI_REVISION_ID] = revision;
 	config[PCI_CLASS_PROG] = (uint8_t)class_code;
-	pci_set_word(config, PCI_CLASS_DEVICE, (uint16_t)(class_code >> 8));
+	bytes_put_le16(config + PCI_CLASS_DEVICE, (uint16_t)(class_code >> 8));
 	config[PCI_HEADER_TYPE] = header_type;
 
 	/* PCIe 7.5.1.1.3: the other command bits are hardwired to 0. */
-	pci_set_word(writable, PCI_COMMAND,
-		     PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
-			     PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	bytes_put_le16(writable + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+						       PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+						       PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
 	/* PCIe 7.5.1.1.4 */
-	pci_set_word(device->write_1_to_clear, PCI_STATUS,
-		     PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT |
-			     PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |
-			     PCI_STATUS_DETECTED_PARITY);
+	bytes_put_le16(device->write_1_to_clear + PCI_STATUS,
+		       PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT |
+			       PCI_STATUS_REC_TARGET_ABORT | PCI_STATUS_REC_MASTER_ABORT |
+			       PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY);
 	writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	writable[PCI_INTERRUPT_LINE] = 0xff;
 }
@@ -51,8 +52,8 @@ void pci_device_init(struct pci_device *device, uint16_t vendor, uint16_t device
 		     uint16_t subsystem_id)
 {
 	pci_header_init(device, PCI_HEADER_TYPE_NORMAL, vendor, device_id, class_code, revision);
-	pci_set_word(device->config, PCI_SUBSYSTEM_VENDOR_ID, subsystem_vendor);
-	pci_set_word(device->config, PCI_SUBSYSTEM_ID, subsystem_id);
+	bytes_put_le16(device->config + PCI_SUBSYSTEM_VENDOR_ID, subsystem_vendor);
+	bytes_put_le16(device->config + PCI_SUBSYSTEM_ID, subsystem_id);
 }
 
 static void pci_link_capability(struct pci_device *device, uint8_t id, uint16_t offset)
@@ -64,8 +65,8 @@ static void pci_link_capability(struct pci_device *device, uint8_t id, uint16_t 
 	config[device->last_capability ? device->last_capability + 1 : PCI_CAPABILITY_LIST] =
 		(uint8_t)offset;
 	device->last_capability = offset;
-	pci_set_word(config, PCI_STATUS,
-		     (uint16_t)(pci_get_word(config, PCI_STATUS) | PCI_STATUS_CAP_LIST));
+	bytes_put_le16(config + PCI_STATUS,
+		       (uint16_t)(bytes_get_le16(config + PCI_STATUS) | PCI_STATUS_CAP_LIST));
 }
 
 int pci_add_capability(struct pci_device *device, uint8_t id, uint16_t size)
@@ -95,10 +96,10 @@ static void pci_link_ext_capability(struct pci_device *device, uint16_t id, uint
 	uint16_t last = device->last_ext_capability;
 
 	/* PCIe 7.6.3: id 15:0, version 19:16, next 31:20. */
-	pci_set_long(config, offset, id | (uint32_t)(version & 0xf) << 16);
+	bytes_put_le32(config + offset, id | (uint32_t)(version & 0xf) << 16);
 	if (last)
-		pci_set_long(config, last,
-			     (pci_get_long(config, last) & 0xfffffu) | (uint32_t)offset << 20);
+		bytes_put_le32(config + last,
+			       (bytes_get_le32(config + last) & 0xfffffu) | (uint32_t)offset << 20);
 	device->last_ext_capability = offset;
 }
 
@@ -142,9 +143,9 @@ int pci_add_dvsec(struct pci_device *device, uint16_t vendor, uint8_t revision, 
 	offset = pci_add_ext_capability(device, PCI_EXT_CAP_ID_DVSEC, 1, length);
 	if (offset < 0)
 		return offset;
-	pci_set_long(device->config, (uint32_t)offset + PCI_DVSEC_HEADER1,
-		     vendor | (uint32_t)(revision & 0xf) << 16 | (uint32_t)length << 20);
-	pci_set_word(device->config, (uint32_t)offset + PCI_DVSEC_HEADER2, dvsec_id);
+	bytes_put_le32(device->config + (uint32_t)offset + PCI_DVSEC_HEADER1,
+		       vendor | (uint32_t)(revision & 0xf) << 16 | (uint32_t)length << 20);
+	bytes_put_le16(device->config + (uint32_t)offset + PCI_DVSEC_HEADER2, dvsec_id);
 	return offset;
 }
 
@@ -163,31 +164,31 @@ int pci_add_express(struct pci_device *device, uint8_t port_type)
 	device->express = (uint16_t)offset;
 	if (endpoint && device->ops && device->ops->reset)
 		capabilities |= PCI_EXP_DEVCAP_FLR;
-	pci_set_word(config, offset + PCI_EXP_FLAGS, (uint16_t)(2 | port_type << 4));
-	pci_set_long(config, offset + PCI_EXP_DEVCAP, capabilities);
+	bytes_put_le16(config + offset + PCI_EXP_FLAGS, (uint16_t)(2 | port_type << 4));
+	bytes_put_le32(config + offset + PCI_EXP_DEVCAP, capabilities);
 	/* PCIe 7.5.3.4; bit 15 starts FLR and reads 0. */
-	pci_set_word(device->writable, offset + PCI_EXP_DEVCTL,
-		     PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
-			     PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_RELAX_EN |
-			     PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_NOSNOOP_EN |
-			     PCI_EXP_DEVCTL_READRQ);
-	pci_set_word(config, offset + PCI_EXP_DEVCTL,
-		     PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN |
-			     PCI_EXP_DEVCTL_READRQ_512B);
-	pci_set_word(device->write_1_to_clear, offset + PCI_EXP_DEVSTA,
-		     PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED |
-			     PCI_EXP_DEVSTA_URD);
+	bytes_put_le16(device->writable + offset + PCI_EXP_DEVCTL,
+		       PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
+			       PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_RELAX_EN |
+			       PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_NOSNOOP_EN |
+			       PCI_EXP_DEVCTL_READRQ);
+	bytes_put_le16(config + offset + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_RELAX_EN |
+								 PCI_EXP_DEVCTL_NOSNOOP_EN |
+								 PCI_EXP_DEVCTL_READRQ_512B);
+	bytes_put_le16(device->write_1_to_clear + offset + PCI_EXP_DEVSTA,
+		       PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED |
+			       PCI_EXP_DEVSTA_URD);
 	if (port_type == PCI_EXP_TYPE_RC_END)
 		return (int)offset; /* PCIe 7.5.3: no link */
-	pci_set_long(config, offset + PCI_EXP_LNKCAP,
-		     PCI_EXP_LNKCAP_SLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
-	pci_set_word(config, offset + PCI_EXP_LNKSTA,
-		     PCI_EXP_LNKSTA_CLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
-	pci_set_long(config, offset + PCI_EXP_LNKCAP2,
-		     PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB |
-			     PCI_EXP_LNKCAP2_SLS_8_0GB | PCI_EXP_LNKCAP2_SLS_16_0GB |
-			     PCI_EXP_LNKCAP2_SLS_32_0GB);
-	pci_set_word(config, offset + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS_32_0GT);
+	bytes_put_le32(config + offset + PCI_EXP_LNKCAP,
+		       PCI_EXP_LNKCAP_SLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
+	bytes_put_le16(config + offset + PCI_EXP_LNKSTA,
+		       PCI_EXP_LNKSTA_CLS_32_0GB | PCI_EXPRESS_WIDTH_X16);
+	bytes_put_le32(config + offset + PCI_EXP_LNKCAP2,
+		       PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB |
+			       PCI_EXP_LNKCAP2_SLS_8_0GB | PCI_EXP_LNKCAP2_SLS_16_0GB |
+			       PCI_EXP_LNKCAP2_SLS_32_0GB);
+	bytes_put_le16(config + offset + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS_32_0GT);
 	return (int)offset;
 }
 
@@ -198,9 +199,9 @@ int pci_add_power_management(struct pci_device *device)
 	if (offset < 0)
 		return offset;
 	device->power_management = (uint16_t)offset;
-	pci_set_word(device->config, (uint32_t)offset + PCI_PM_PMC, 3);
-	pci_set_word(device->config, (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
-	pci_set_word(device->writable, (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+	bytes_put_le16(device->config + (uint32_t)offset + PCI_PM_PMC, 3);
+	bytes_put_le16(device->config + (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+	bytes_put_le16(device->writable + (uint32_t)offset + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
 	return offset;
 }
 
@@ -208,7 +209,7 @@ uint16_t pci_find_capability(const uint8_t *config, uint8_t id)
 {
 	uint32_t offset = config[PCI_CAPABILITY_LIST] & 0xfcu;
 
-	if (!(pci_get_word(config, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+	if (!(bytes_get_le16(config + PCI_STATUS) & PCI_STATUS_CAP_LIST))
 		return 0;
 	for (unsigned int hops = 0; hops < 48 && offset >= PCI_FIRST_CAPABILITY; hops++) {
 		if (config[offset] == id)
@@ -224,7 +225,7 @@ static uint32_t pci_ext_capability_from(const uint8_t *config, uint32_t offset, 
 {
 	while (offset >= PCI_FIRST_EXT_CAPABILITY && offset <= PCI_CONFIG_SIZE - 4 &&
 	       (*hops)++ < (PCI_CONFIG_SIZE - PCI_FIRST_EXT_CAPABILITY) / 8) {
-		uint32_t header = pci_get_long(config, offset);
+		uint32_t header = bytes_get_le32(config + offset);
 
 		if (!header || header == UINT32_MAX)
 			return 0;
@@ -249,10 +250,10 @@ uint16_t pci_find_dvsec(const uint8_t *config, uint16_t vendor, uint16_t dvsec_i
 
 	while ((offset = pci_ext_capability_from(config, offset, PCI_EXT_CAP_ID_DVSEC, &hops))) {
 		if (offset <= PCI_CONFIG_SIZE - 10 &&
-		    pci_get_word(config, offset + PCI_DVSEC_HEADER1) == vendor &&
-		    pci_get_word(config, offset + PCI_DVSEC_HEADER2) == dvsec_id)
+		    bytes_get_le16(config + offset + PCI_DVSEC_HEADER1) == vendor &&
+		    bytes_get_le16(config + offset + PCI_DVSEC_HEADER2) == dvsec_id)
 			return (uint16_t)offset;
-		offset = PCI_EXT_CAP_NEXT(pci_get_long(config, offset)) & 0xffcu;
+		offset = PCI_EXT_CAP_NEXT(bytes_get_le32(config + offset)) & 0xffcu;
 	}
 	return 0;
 }

@@ -118,30 +118,6 @@ struct pci_device {
 	struct log_ratelimit limit;   /* for everything the guest can cause */
 };
 
-/* Read/write helpers on a configuration image (little endian, no side effects). */
-static inline uint16_t pci_get_word(const uint8_t *config, uint32_t offset)
-{
-	return (uint16_t)(config[offset] | config[offset + 1] << 8);
-}
-
-static inline uint32_t pci_get_long(const uint8_t *config, uint32_t offset)
-{
-	return (uint32_t)pci_get_word(config, offset) |
-	       ((uint32_t)pci_get_word(config, offset + 2) << 16);
-}
-
-static inline void pci_set_word(uint8_t *config, uint32_t offset, uint16_t value)
-{
-	config[offset] = (uint8_t)value;
-	config[offset + 1] = (uint8_t)(value >> 8);
-}
-
-static inline void pci_set_long(uint8_t *config, uint32_t offset, uint32_t value)
-{
-	pci_set_word(config, offset, (uint16_t)value);
-	pci_set_word(config, offset + 2, (uint16_t)(value >> 16));
-}
-
 /*
  * pci_device_init() - zero everything except name and ops, set the identity and the standard
  * header's write masks.

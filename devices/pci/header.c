@@ -2,6 +2,7 @@
 /* Where BARs and bridge windows stand in a header (PCIe 7.5.1), and what they say. */
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 
 uint32_t pci_bar_offset(const struct pci_device *device, unsigned int index)
@@ -56,12 +57,12 @@ int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar
 		flags = (kind == PCI_BAR_MEMORY_64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0u) |
 			(prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0u);
 	}
-	pci_set_long(device->config, offset, flags);
-	pci_set_long(device->writable, offset,
-		     ((uint32_t) ~(size - 1) & ~fixed) |
-			     (kind == PCI_BAR_ROM ? PCI_ROM_ADDRESS_ENABLE : 0));
+	bytes_put_le32(device->config + offset, flags);
+	bytes_put_le32(device->writable + offset,
+		       ((uint32_t) ~(size - 1) & ~fixed) |
+			       (kind == PCI_BAR_ROM ? PCI_ROM_ADDRESS_ENABLE : 0));
 	if (kind == PCI_BAR_MEMORY_64)
-		pci_set_long(device->writable, offset + 4, (uint32_t)(~(size - 1) >> 32));
+		bytes_put_le32(device->writable + offset + 4, (uint32_t)(~(size - 1) >> 32));
 	return 0;
 }
 
@@ -75,14 +76,15 @@ bool pci_bridge_window(const struct pci_device *bridge, enum pci_bar_kind kind, 
 		window->base = (uint64_t)(config[PCI_IO_BASE] & 0xf0) << 8;
 		limit = (uint64_t)(config[PCI_IO_LIMIT] & 0xf0) << 8 | 0xfff;
 	} else if (!prefetchable) {
-		window->base = (uint64_t)(pci_get_word(config, PCI_MEMORY_BASE) & 0xfff0) << 16;
-		limit = (uint64_t)(pci_get_word(config, PCI_MEMORY_LIMIT) & 0xfff0) << 16 | 0xfffff;
+		window->base = (uint64_t)(bytes_get_le16(config + PCI_MEMORY_BASE) & 0xfff0) << 16;
+		limit = (uint64_t)(bytes_get_le16(config + PCI_MEMORY_LIMIT) & 0xfff0) << 16 |
+			0xfffff;
 	} else {
-		window->base = (uint64_t)(pci_get_word(config, PCI_PREF_MEMORY_BASE) & 0xfff0)
+		window->base = (uint64_t)(bytes_get_le16(config + PCI_PREF_MEMORY_BASE) & 0xfff0)
 				       << 16 |
-			       (uint64_t)pci_get_long(config, PCI_PREF_BASE_UPPER32) << 32;
-		limit = (uint64_t)(pci_get_word(config, PCI_PREF_MEMORY_LIMIT) & 0xfff0) << 16 |
-			0xfffff | (uint64_t)pci_get_long(config, PCI_PREF_LIMIT_UPPER32) << 32;
+			       (uint64_t)bytes_get_le32(config + PCI_PREF_BASE_UPPER32) << 32;
+		limit = (uint64_t)(bytes_get_le16(config + PCI_PREF_MEMORY_LIMIT) & 0xfff0) << 16 |
+			0xfffff | (uint64_t)bytes_get_le32(config + PCI_PREF_LIMIT_UPPER32) << 32;
 	}
 	if (window->base > limit)
 		return false;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 #include "devices/pci/vector.h"
 
@@ -77,19 +78,19 @@ int pci_msi_init(struct pci_device *device, const struct pci_msi_options *option
 	msi->size = size;
 	pci_msi_layout(msi, (uint16_t)capability);
 	config[capability] = PCI_CAP_ID_MSI;
-	pci_set_word(config, capability + PCI_MSI_FLAGS,
-		     (uint16_t)(pci_msi_log2(vectors) << 1 |
-				(options->address_64 ? PCI_MSI_FLAGS_64BIT : 0) |
-				(options->maskable ? PCI_MSI_FLAGS_MASKBIT : 0)));
-	pci_set_word(device->writable, capability + PCI_MSI_FLAGS,
-		     PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
-	pci_set_long(device->writable, capability + PCI_MSI_ADDRESS_LO, ~3u);
+	bytes_put_le16(config + capability + PCI_MSI_FLAGS,
+		       (uint16_t)(pci_msi_log2(vectors) << 1 |
+				  (options->address_64 ? PCI_MSI_FLAGS_64BIT : 0) |
+				  (options->maskable ? PCI_MSI_FLAGS_MASKBIT : 0)));
+	bytes_put_le16(device->writable + capability + PCI_MSI_FLAGS,
+		       PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+	bytes_put_le32(device->writable + capability + PCI_MSI_ADDRESS_LO, ~3u);
 	if (options->address_64)
-		pci_set_long(device->writable, capability + PCI_MSI_ADDRESS_HI, UINT32_MAX);
-	pci_set_word(device->writable, msi->data, UINT16_MAX);
+		bytes_put_le32(device->writable + capability + PCI_MSI_ADDRESS_HI, UINT32_MAX);
+	bytes_put_le16(device->writable + msi->data, UINT16_MAX);
 	if (msi->mask)
-		pci_set_long(device->writable, msi->mask,
-			     vectors == 32 ? UINT32_MAX : (1u << vectors) - 1);
+		bytes_put_le32(device->writable + msi->mask,
+			       vectors == 32 ? UINT32_MAX : (1u << vectors) - 1);
 	for (unsigned int i = 0; i < PCI_MSI_MAX_VECTORS; i++)
 		pci_vector_init(&msi->vectors[i]);
 	pthread_mutex_init(&msi->lock, NULL);
@@ -151,7 +152,7 @@ void pci_msi_attach(struct pci_device *device)
 static uint16_t pci_msi_wanted_vectors(const struct pci_device *device)
 {
 	const struct pci_msi *msi = device->msi;
-	uint16_t flags = pci_get_word(device->config, msi->capability + (uint32_t)PCI_MSI_FLAGS);
+	uint16_t flags = bytes_get_le16(device->config + msi->capability + (uint32_t)PCI_MSI_FLAGS);
 	unsigned int log = (unsigned int)(flags & PCI_MSI_FLAGS_QSIZE) >> 4;
 
 	if (!(flags & PCI_MSI_FLAGS_ENABLE))
@@ -165,15 +166,15 @@ static uint16_t pci_msi_wanted_vectors(const struct pci_device *device)
 static void pci_msi_update(struct pci_device *device)
 {
 	struct pci_msi *msi = device->msi;
-	uint64_t address = pci_get_long(device->config, msi->capability + PCI_MSI_ADDRESS_LO);
-	uint32_t data = pci_get_word(device->config, msi->data);
-	uint32_t mask = msi->mask ? pci_get_long(device->config, msi->mask) : 0;
+	uint64_t address = bytes_get_le32(device->config + msi->capability + PCI_MSI_ADDRESS_LO);
+	uint32_t data = bytes_get_le16(device->config + msi->data);
+	uint32_t mask = msi->mask ? bytes_get_le32(device->config + msi->mask) : 0;
 	uint16_t count;
 
 	if (msi->options.address_64)
-		address |=
-			(uint64_t)pci_get_long(device->config, msi->capability + PCI_MSI_ADDRESS_HI)
-			<< 32;
+		address |= (uint64_t)bytes_get_le32(device->config + msi->capability +
+						    PCI_MSI_ADDRESS_HI)
+			   << 32;
 	pthread_mutex_lock(&msi->lock);
 	count = pci_msi_wanted_vectors(device);
 	atomic_store_explicit(&msi->enabled_vectors, count, memory_order_release);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 #include "devices/pci/vector.h"
 
@@ -45,13 +46,13 @@ static uint64_t pci_msix_address(const struct pci_msix *msix, uint16_t index)
 {
 	const uint8_t *entry = &msix->table[index * PCI_MSIX_ENTRY_SIZE];
 
-	return pci_get_long(entry, PCI_MSIX_ENTRY_LOWER_ADDR) |
-	       (uint64_t)pci_get_long(entry, PCI_MSIX_ENTRY_UPPER_ADDR) << 32;
+	return bytes_get_le32(entry + PCI_MSIX_ENTRY_LOWER_ADDR) |
+	       (uint64_t)bytes_get_le32(entry + PCI_MSIX_ENTRY_UPPER_ADDR) << 32;
 }
 
 static uint32_t pci_msix_data(const struct pci_msix *msix, uint16_t index)
 {
-	return pci_get_long(&msix->table[index * PCI_MSIX_ENTRY_SIZE], PCI_MSIX_ENTRY_DATA);
+	return bytes_get_le32(&msix->table[index * PCI_MSIX_ENTRY_SIZE] + PCI_MSIX_ENTRY_DATA);
 }
 
 /* Bring vector @index in line with the table and the control word. Under msix->lock. */
@@ -121,8 +122,8 @@ void pci_msix_table_write(struct pci_device *device, uint64_t offset, uint64_t v
 			part &= ~3u; /* PCIe 7.7.2.3 */
 		else if (at % PCI_MSIX_ENTRY_SIZE == PCI_MSIX_ENTRY_VECTOR_CTRL)
 			part &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		changed |= pci_get_long(msix->table, (uint32_t)at) != part;
-		pci_set_long(msix->table, (uint32_t)at, part);
+		changed |= bytes_get_le32(msix->table + (uint32_t)at) != part;
+		bytes_put_le32(msix->table + (uint32_t)at, part);
 	}
 	if (changed)
 		pci_msix_update(device, (uint16_t)(offset / PCI_MSIX_ENTRY_SIZE));
@@ -247,14 +248,14 @@ int pci_msix_init(struct pci_device *device, const struct pci_msix_options *opti
 	capability = (uint32_t)result;
 	msix->capability = (uint16_t)capability;
 	device->config[capability] = PCI_CAP_ID_MSIX;
-	pci_set_word(device->config, capability + PCI_MSIX_FLAGS,
-		     (uint16_t)(options->vectors - 1u));
-	pci_set_word(device->writable, capability + PCI_MSIX_FLAGS,
-		     PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-	pci_set_long(device->config, capability + PCI_MSIX_TABLE,
-		     options->table_offset | options->table_bar);
-	pci_set_long(device->config, capability + PCI_MSIX_PBA,
-		     options->pba_offset | options->pba_bar);
+	bytes_put_le16(device->config + capability + PCI_MSIX_FLAGS,
+		       (uint16_t)(options->vectors - 1u));
+	bytes_put_le16(device->writable + capability + PCI_MSIX_FLAGS,
+		       PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	bytes_put_le32(device->config + capability + PCI_MSIX_TABLE,
+		       options->table_offset | options->table_bar);
+	bytes_put_le32(device->config + capability + PCI_MSIX_PBA,
+		       options->pba_offset | options->pba_bar);
 	for (uint16_t i = 0; i < options->vectors; i++) {
 		pci_vector_init(&msix->vectors[i]);
 		msix->table[i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL] =
@@ -325,7 +326,8 @@ void pci_msix_attach(struct pci_device *device)
 static void pci_msix_take_control(struct pci_device *device)
 {
 	struct pci_msix *msix = device->msix;
-	uint16_t flags = pci_get_word(device->config, msix->capability + (uint32_t)PCI_MSIX_FLAGS);
+	uint16_t flags =
+		bytes_get_le16(device->config + msix->capability + (uint32_t)PCI_MSIX_FLAGS);
 	bool enabled = (flags & PCI_MSIX_FLAGS_ENABLE) != 0;
 	bool masked = (flags & PCI_MSIX_FLAGS_MASKALL) != 0;
 

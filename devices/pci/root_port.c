@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "devices/pci/bus.h"
 #include "devices/pci/msi.h"
 
@@ -25,8 +26,10 @@ static bool pci_root_port_config_read(struct pci_device *device, uint32_t offset
 	const struct pci_bus *secondary = pci_root_port_of(device)->secondary;
 	uint32_t link = device->express + (uint32_t)PCI_EXP_LNKSTA;
 	uint32_t slot = device->express + (uint32_t)PCI_EXP_SLTSTA;
-	uint16_t link_status = pci_get_word(device->config, link) & (uint16_t)~PCI_EXP_LNKSTA_DLLLA;
-	uint16_t slot_status = pci_get_word(device->config, slot) & (uint16_t)~PCI_EXP_SLTSTA_PDS;
+	uint16_t link_status =
+		bytes_get_le16(device->config + link) & (uint16_t)~PCI_EXP_LNKSTA_DLLLA;
+	uint16_t slot_status =
+		bytes_get_le16(device->config + slot) & (uint16_t)~PCI_EXP_SLTSTA_PDS;
 
 	(void)offset;
 	(void)size;
@@ -36,8 +39,8 @@ static bool pci_root_port_config_read(struct pci_device *device, uint32_t offset
 		if (!secondary->in_reset)
 			link_status |= PCI_EXP_LNKSTA_DLLLA;
 	}
-	pci_set_word(device->config, link, link_status);
-	pci_set_word(device->config, slot, slot_status);
+	bytes_put_le16(device->config + link, link_status);
+	bytes_put_le16(device->config + slot, slot_status);
 	return false;
 }
 
@@ -84,25 +87,25 @@ static void pci_root_port_header(struct pci_device *device)
 	writable[PCI_SUBORDINATE_BUS] = 0xff;
 	writable[PCI_IO_BASE] = 0xf0; /* 16-bit I/O decoding */
 	writable[PCI_IO_LIMIT] = 0xf0;
-	pci_set_word(device->write_1_to_clear, PCI_SEC_STATUS,
-		     PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT |
-			     PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |
-			     PCI_STATUS_DETECTED_PARITY);
-	pci_set_word(writable, PCI_MEMORY_BASE, 0xfff0);
-	pci_set_word(writable, PCI_MEMORY_LIMIT, 0xfff0);
-	pci_set_word(writable, PCI_PREF_MEMORY_BASE, 0xfff0);
-	pci_set_word(writable, PCI_PREF_MEMORY_LIMIT, 0xfff0);
-	pci_set_word(config, PCI_PREF_MEMORY_BASE, PCI_PREF_RANGE_TYPE_64);
-	pci_set_word(config, PCI_PREF_MEMORY_LIMIT, PCI_PREF_RANGE_TYPE_64);
-	pci_set_long(writable, PCI_PREF_BASE_UPPER32, UINT32_MAX);
-	pci_set_long(writable, PCI_PREF_LIMIT_UPPER32, UINT32_MAX);
-	pci_set_word(writable, PCI_BRIDGE_CONTROL,
-		     PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR | PCI_BRIDGE_CTL_ISA |
-			     PCI_BRIDGE_CTL_BUS_RESET);
+	bytes_put_le16(device->write_1_to_clear + PCI_SEC_STATUS,
+		       PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT |
+			       PCI_STATUS_REC_TARGET_ABORT | PCI_STATUS_REC_MASTER_ABORT |
+			       PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY);
+	bytes_put_le16(writable + PCI_MEMORY_BASE, 0xfff0);
+	bytes_put_le16(writable + PCI_MEMORY_LIMIT, 0xfff0);
+	bytes_put_le16(writable + PCI_PREF_MEMORY_BASE, 0xfff0);
+	bytes_put_le16(writable + PCI_PREF_MEMORY_LIMIT, 0xfff0);
+	bytes_put_le16(config + PCI_PREF_MEMORY_BASE, PCI_PREF_RANGE_TYPE_64);
+	bytes_put_le16(config + PCI_PREF_MEMORY_LIMIT, PCI_PREF_RANGE_TYPE_64);
+	bytes_put_le32(writable + PCI_PREF_BASE_UPPER32, UINT32_MAX);
+	bytes_put_le32(writable + PCI_PREF_LIMIT_UPPER32, UINT32_MAX);
+	bytes_put_le16(writable + PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR |
+							      PCI_BRIDGE_CTL_ISA |
+							      PCI_BRIDGE_CTL_BUS_RESET);
 	/* Closed windows: base above limit. */
 	config[PCI_IO_BASE] = 0xf0;
-	pci_set_word(config, PCI_MEMORY_BASE, 0xfff0);
-	pci_set_word(config, PCI_PREF_MEMORY_BASE, 0xfff0 | PCI_PREF_RANGE_TYPE_64);
+	bytes_put_le16(config + PCI_MEMORY_BASE, 0xfff0);
+	bytes_put_le16(config + PCI_PREF_MEMORY_BASE, 0xfff0 | PCI_PREF_RANGE_TYPE_64);
 }
 
 static void pci_root_port_express(struct pci_device *device, uint16_t slot)
@@ -110,19 +113,19 @@ static void pci_root_port_express(struct pci_device *device, uint16_t slot)
 	uint32_t express = device->express;
 	uint8_t *config = device->config;
 
-	pci_set_word(
-		config, express + PCI_EXP_FLAGS,
-		(uint16_t)(pci_get_word(config, express + PCI_EXP_FLAGS) | PCI_EXP_FLAGS_SLOT));
-	pci_set_long(config, express + PCI_EXP_LNKCAP,
-		     pci_get_long(config, express + PCI_EXP_LNKCAP) | PCI_EXP_LNKCAP_DLLLARC);
-	pci_set_word(device->writable, express + PCI_EXP_LNKCTL,
-		     PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_ES);
+	bytes_put_le16(
+		config + express + PCI_EXP_FLAGS,
+		(uint16_t)(bytes_get_le16(config + express + PCI_EXP_FLAGS) | PCI_EXP_FLAGS_SLOT));
+	bytes_put_le32(config + express + PCI_EXP_LNKCAP,
+		       bytes_get_le32(config + express + PCI_EXP_LNKCAP) | PCI_EXP_LNKCAP_DLLLARC);
+	bytes_put_le16(device->writable + express + PCI_EXP_LNKCTL,
+		       PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_ES);
 	/* No hot-plug bits unless asked for: Linux then neither polls nor powers the slot. */
-	pci_set_long(config, express + PCI_EXP_SLTCAP, (uint32_t)slot << 19);
-	pci_set_word(device->writable, express + PCI_EXP_RTCTL,
-		     PCI_EXP_RTCTL_SECEE | PCI_EXP_RTCTL_SENFEE | PCI_EXP_RTCTL_SEFEE |
-			     PCI_EXP_RTCTL_PMEIE);
-	pci_set_long(device->write_1_to_clear, express + PCI_EXP_RTSTA, PCI_EXP_RTSTA_PME);
+	bytes_put_le32(config + express + PCI_EXP_SLTCAP, (uint32_t)slot << 19);
+	bytes_put_le16(device->writable + express + PCI_EXP_RTCTL,
+		       PCI_EXP_RTCTL_SECEE | PCI_EXP_RTCTL_SENFEE | PCI_EXP_RTCTL_SEFEE |
+			       PCI_EXP_RTCTL_PMEIE);
+	bytes_put_le32(device->write_1_to_clear + express + PCI_EXP_RTSTA, PCI_EXP_RTSTA_PME);
 }
 
 /* PCIe 7.8.4: the registers are there and hold what software writes; nothing reports errors yet. */
@@ -141,21 +144,21 @@ static int pci_root_port_aer(struct pci_device *device)
 	if (result < 0)
 		return result;
 	aer = (uint32_t)result;
-	pci_set_long(device->write_1_to_clear, aer + PCI_ERR_UNCOR_STATUS, uncorrectable);
-	pci_set_long(device->writable, aer + PCI_ERR_UNCOR_MASK, uncorrectable);
-	pci_set_long(device->config, aer + PCI_ERR_UNCOR_MASK, PCI_ERR_UNC_INTN);
-	pci_set_long(device->writable, aer + PCI_ERR_UNCOR_SEVER, uncorrectable);
-	pci_set_long(device->config, aer + PCI_ERR_UNCOR_SEVER,
-		     PCI_ERR_UNC_DLP | PCI_ERR_UNC_SURPDN | PCI_ERR_UNC_FCP | PCI_ERR_UNC_RX_OVER |
-			     PCI_ERR_UNC_MALF_TLP | PCI_ERR_UNC_INTN);
-	pci_set_long(device->write_1_to_clear, aer + PCI_ERR_COR_STATUS, correctable);
-	pci_set_long(device->writable, aer + PCI_ERR_COR_MASK, correctable);
-	pci_set_long(device->config, aer + PCI_ERR_COR_MASK,
-		     PCI_ERR_COR_ADV_NFAT | PCI_ERR_COR_INTERNAL);
-	pci_set_long(device->writable, aer + PCI_ERR_ROOT_COMMAND,
-		     PCI_ERR_ROOT_CMD_COR_EN | PCI_ERR_ROOT_CMD_NONFATAL_EN |
-			     PCI_ERR_ROOT_CMD_FATAL_EN);
-	pci_set_long(device->write_1_to_clear, aer + PCI_ERR_ROOT_STATUS, 0x7f);
+	bytes_put_le32(device->write_1_to_clear + aer + PCI_ERR_UNCOR_STATUS, uncorrectable);
+	bytes_put_le32(device->writable + aer + PCI_ERR_UNCOR_MASK, uncorrectable);
+	bytes_put_le32(device->config + aer + PCI_ERR_UNCOR_MASK, PCI_ERR_UNC_INTN);
+	bytes_put_le32(device->writable + aer + PCI_ERR_UNCOR_SEVER, uncorrectable);
+	bytes_put_le32(device->config + aer + PCI_ERR_UNCOR_SEVER,
+		       PCI_ERR_UNC_DLP | PCI_ERR_UNC_SURPDN | PCI_ERR_UNC_FCP |
+			       PCI_ERR_UNC_RX_OVER | PCI_ERR_UNC_MALF_TLP | PCI_ERR_UNC_INTN);
+	bytes_put_le32(device->write_1_to_clear + aer + PCI_ERR_COR_STATUS, correctable);
+	bytes_put_le32(device->writable + aer + PCI_ERR_COR_MASK, correctable);
+	bytes_put_le32(device->config + aer + PCI_ERR_COR_MASK,
+		       PCI_ERR_COR_ADV_NFAT | PCI_ERR_COR_INTERNAL);
+	bytes_put_le32(device->writable + aer + PCI_ERR_ROOT_COMMAND,
+		       PCI_ERR_ROOT_CMD_COR_EN | PCI_ERR_ROOT_CMD_NONFATAL_EN |
+			       PCI_ERR_ROOT_CMD_FATAL_EN);
+	bytes_put_le32(device->write_1_to_clear + aer + PCI_ERR_ROOT_STATUS, 0x7f);
 	return 0;
 }
 
@@ -180,8 +183,10 @@ int pci_root_port_init(struct pci_root_port *port, struct pci_root *root, const 
 	result = pci_add_capability(device, PCI_CAP_ID_SSVID, PCI_SSVID_CAPABILITY_SIZE);
 	if (result < 0)
 		return result;
-	pci_set_word(device->config, (uint32_t)result + PCI_SSVID_VENDOR_ID, PCI_ROOT_PORT_VENDOR);
-	pci_set_word(device->config, (uint32_t)result + PCI_SSVID_DEVICE_ID, PCI_ROOT_PORT_DEVICE);
+	bytes_put_le16(device->config + (uint32_t)result + PCI_SSVID_VENDOR_ID,
+		       PCI_ROOT_PORT_VENDOR);
+	bytes_put_le16(device->config + (uint32_t)result + PCI_SSVID_DEVICE_ID,
+		       PCI_ROOT_PORT_DEVICE);
 	result = pci_root_port_aer(device);
 	if (result)
 		return result;
@@ -205,12 +210,12 @@ void pci_root_port_allow_removal(struct pci_root_port *port)
 	struct pci_device *device = &port->device;
 	uint32_t express = device->express;
 
-	pci_set_long(device->config, express + PCI_EXP_SLTCAP,
-		     pci_get_long(device->config, express + PCI_EXP_SLTCAP) | PCI_EXP_SLTCAP_HPC |
-			     PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_NCCS);
-	pci_set_word(device->writable, express + PCI_EXP_SLTCTL,
-		     (uint16_t)(SLOT_ENABLES | PCI_EXP_SLTCTL_HPIE));
-	pci_set_word(device->write_1_to_clear, express + PCI_EXP_SLTSTA, (uint16_t)SLOT_EVENTS);
+	bytes_put_le32(device->config + express + PCI_EXP_SLTCAP,
+		       bytes_get_le32(device->config + express + PCI_EXP_SLTCAP) |
+			       PCI_EXP_SLTCAP_HPC | PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_NCCS);
+	bytes_put_le16(device->writable + express + PCI_EXP_SLTCTL,
+		       (uint16_t)(SLOT_ENABLES | PCI_EXP_SLTCTL_HPIE));
+	bytes_put_le16(device->write_1_to_clear + express + PCI_EXP_SLTSTA, (uint16_t)SLOT_EVENTS);
 }
 
 void pci_root_port_surprise_removal(struct pci_root_port *port)
@@ -224,9 +229,9 @@ void pci_root_port_surprise_removal(struct pci_root_port *port)
 		return;
 	pci_root_lock(root);
 	port->surprise_removed = true;
-	pci_set_word(device->config, status,
-		     (uint16_t)(pci_get_word(device->config, status) | SLOT_EVENTS));
-	control = pci_get_word(device->config, device->express + (uint32_t)PCI_EXP_SLTCTL);
+	bytes_put_le16(device->config + status,
+		       (uint16_t)(bytes_get_le16(device->config + status) | SLOT_EVENTS));
+	control = bytes_get_le16(device->config + device->express + (uint32_t)PCI_EXP_SLTCTL);
 	pci_root_unlock(root);
 	/* Both events at once, one message (PCIe 6.7.3.4). */
 	if ((control & PCI_EXP_SLTCTL_HPIE) && (control & SLOT_ENABLES))

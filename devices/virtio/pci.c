@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msix.h"
 #include "devices/virtio/pci_internal.h"
 
@@ -416,8 +417,8 @@ static int add_structure(struct virtio_pci *transport, uint8_t type, uint32_t of
 	function->config[at + VIRTIO_PCI_CAP_LEN] = capability_bytes;
 	function->config[at + VIRTIO_PCI_CAP_CFG_TYPE] = type;
 	function->config[at + VIRTIO_PCI_CAP_BAR] = VIRTIO_PCI_BAR;
-	pci_set_long(function->config, (uint32_t)at + VIRTIO_PCI_CAP_OFFSET, offset);
-	pci_set_long(function->config, (uint32_t)at + VIRTIO_PCI_CAP_LENGTH, length);
+	bytes_put_le32(function->config + (uint32_t)at + VIRTIO_PCI_CAP_OFFSET, offset);
+	bytes_put_le32(function->config + (uint32_t)at + VIRTIO_PCI_CAP_LENGTH, length);
 	return at;
 }
 
@@ -445,7 +446,7 @@ static int add_structures(struct virtio_pci *transport)
 			   device->queue_count * VIRTIO_PCI_MULTIPLIER, plain + 4);
 	if (at < 0)
 		return at;
-	pci_set_long(function->config, (uint32_t)at + plain, VIRTIO_PCI_MULTIPLIER);
+	bytes_put_le32(function->config + (uint32_t)at + plain, VIRTIO_PCI_MULTIPLIER);
 	at = add_structure(transport, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, plain + 4);
 	if (at < 0)
 		return at;

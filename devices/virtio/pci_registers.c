@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msix.h"
 #include "devices/virtio/pci_internal.h"
 
@@ -264,8 +265,8 @@ static bool window_access(struct virtio_pci *transport, uint32_t offset, unsigne
 
 	if (offset + size <= data || offset >= data + 4)
 		return false;
-	*bar_offset = pci_get_long(config, base + VIRTIO_PCI_CAP_OFFSET);
-	*length = pci_get_long(config, base + VIRTIO_PCI_CAP_LENGTH);
+	*bar_offset = bytes_get_le32(config + base + VIRTIO_PCI_CAP_OFFSET);
+	*length = bytes_get_le32(config + base + VIRTIO_PCI_CAP_LENGTH);
 	return config[base + VIRTIO_PCI_CAP_BAR] == VIRTIO_PCI_BAR &&
 	       (*length == 1 || *length == 2 || *length == 4) && *bar_offset % *length == 0 &&
 	       *bar_offset <= VIRTIO_PCI_BAR_SIZE - *length;

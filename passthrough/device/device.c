@@ -4,6 +4,7 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "passthrough/device/internal.h"
 
@@ -54,7 +55,7 @@ static bool device_config_write(struct pci_device *pci, uint32_t offset, unsigne
 /* The device must decode, master the bus and signal exactly when the guest says so. */
 static void forward_command(struct passthrough_device *device)
 {
-	uint16_t command = pci_get_word(device->pci.config, PCI_COMMAND);
+	uint16_t command = bytes_get_le16(device->pci.config + PCI_COMMAND);
 	uint8_t bytes[2] = {(uint8_t)command, (uint8_t)(command >> 8)};
 
 	__atomic_store_n(&device->transport->busy, command & PCI_COMMAND_MASTER, __ATOMIC_RELEASE);
@@ -71,7 +72,7 @@ static void device_config_written(struct pci_device *pci, uint32_t offset, unsig
 	if (offset < PCI_COMMAND + 2 && PCI_COMMAND < offset + size) {
 		forward_command(device);
 		/* The BARs came back by themselves when decoding was turned on. */
-		if ((pci_get_word(pci->config, PCI_COMMAND) & PCI_COMMAND_MEMORY) &&
+		if ((bytes_get_le16(pci->config + PCI_COMMAND) & PCI_COMMAND_MEMORY) &&
 		    passthrough_life_move(&device->life, PASSTHROUGH_WITHDRAWN,
 					  PASSTHROUGH_PLUGGED))
 			passthrough_restore_memory(device);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "passthrough/device/internal.h"
 #include "passthrough/discover/window_placement.h"
@@ -138,7 +139,7 @@ static void discover_facts(struct passthrough_device *device)
 	facts->firmware_committed =
 		device->record.firmware_committed || facts->memory == PASSTHROUGH_MEMORY_NODE;
 	facts->cache_capable =
-		pci_get_word(device->config, config->cxl_dvsec + CXL_DVSEC_BODY_OFFSET) &
+		bytes_get_le16(device->config + config->cxl_dvsec + CXL_DVSEC_BODY_OFFSET) &
 		CXL_DVSEC_CACHE_CAPABLE;
 	facts->window_restrictions = discover_restrictions(device);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "core/bytes.h"
 #include "core/fd.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
@@ -136,7 +137,7 @@ static int intx_start(struct passthrough_device *device)
 
 static enum passthrough_irq_mode irq_wanted(const struct passthrough_device *device)
 {
-	uint16_t command = pci_get_word(device->pci.config, PCI_COMMAND);
+	uint16_t command = bytes_get_le16(device->pci.config + PCI_COMMAND);
 
 	if (device->pci.msix && pci_msix_enabled(&device->pci))
 		return PASSTHROUGH_IRQ_MSIX;

@@ -6,6 +6,7 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/cxl/dvsec.h"
 #include "wire/vfio_cxl.h"
 
@@ -50,9 +51,9 @@ static bool cxl_type_fits(const struct vfio_region *region, uint32_t subtype)
 static int cxl_parse_v2(struct cxl_record *record, const uint8_t *image, uint32_t at,
 			const char **why)
 {
-	uint32_t bar = image_get_long(image, at + VFIO_CXL_V2_BAR_INDEX);
-	uint32_t flags = image_get_long(image, at + VFIO_CXL_V2_FLAGS);
-	uint64_t registers = image_get_quad(image, at + VFIO_CXL_V2_HDM_REGS_OFFSET);
+	uint32_t bar = bytes_get_le32(image + at + VFIO_CXL_V2_BAR_INDEX);
+	uint32_t flags = bytes_get_le32(image + at + VFIO_CXL_V2_FLAGS);
+	uint64_t registers = bytes_get_le64(image + at + VFIO_CXL_V2_HDM_REGS_OFFSET);
 
 	if (bar >= PCI_STD_NUM_BARS)
 		return cxl_refuse(why, "v2 capability: BAR index or its reserved bytes");
@@ -66,26 +67,26 @@ static int cxl_parse_v2(struct cxl_record *record, const uint8_t *image, uint32_
 	record->cache_capable = flags & VFIO_CXL_V2_FLAG_CACHE_CAPABLE;
 	record->bar = bar;
 	record->block_offset = registers - VFIO_CXL_CACHEMEM_OFFSET;
-	record->memory_region = image_get_long(image, at + VFIO_CXL_V2_DPA_REGION_INDEX);
-	record->component_region = image_get_long(image, at + VFIO_CXL_V2_COMP_REGS_REGION_INDEX);
+	record->memory_region = bytes_get_le32(image + at + VFIO_CXL_V2_DPA_REGION_INDEX);
+	record->component_region = bytes_get_le32(image + at + VFIO_CXL_V2_COMP_REGS_REGION_INDEX);
 	return 0;
 }
 
 static int cxl_parse_v3(struct cxl_record *record, const uint8_t *image, uint32_t at,
 			const char **why)
 {
-	uint32_t flags = image_get_long(image, at + VFIO_CXL_V3_FLAGS);
-	uint32_t bar = image_get_long(image, at + VFIO_CXL_V3_COMP_REG_BAR);
-	uint64_t offset = image_get_quad(image, at + VFIO_CXL_V3_COMP_REG_OFFSET);
+	uint32_t flags = bytes_get_le32(image + at + VFIO_CXL_V3_FLAGS);
+	uint32_t bar = bytes_get_le32(image + at + VFIO_CXL_V3_COMP_REG_BAR);
+	uint64_t offset = bytes_get_le64(image + at + VFIO_CXL_V3_COMP_REG_OFFSET);
 
 	if (flags & ~VFIO_CXL_V3_FLAG_HOST_FIRMWARE_COMMITTED)
 		return cxl_refuse(why, "v3 capability: unknown flags");
 	if (bar >= PCI_STD_NUM_BARS)
 		return cxl_refuse(why, "v3 capability: comp_reg_bar");
 	/* The reserved dword and the hole before the first u64. */
-	if (image_get_quad(image, at + VFIO_CXL_V3_RESERVED))
+	if (bytes_get_le64(image + at + VFIO_CXL_V3_RESERVED))
 		return cxl_refuse(why, "v3 capability: reserved bytes are not zero");
-	if (image_get_quad(image, at + VFIO_CXL_V3_COMP_REG_SIZE) != VFIO_CXL_COMPONENT_BLOCK_SIZE)
+	if (bytes_get_le64(image + at + VFIO_CXL_V3_COMP_REG_SIZE) != VFIO_CXL_COMPONENT_BLOCK_SIZE)
 		return cxl_refuse(why, "v3 capability: comp_reg_size is not 64 KiB");
 	if (offset % VFIO_CXL_COMPONENT_BLOCK_SIZE)
 		return cxl_refuse(why, "v3 capability: comp_reg_offset is not 64 KiB aligned");
@@ -93,8 +94,8 @@ static int cxl_parse_v3(struct cxl_record *record, const uint8_t *image, uint32_
 	record->firmware_committed = flags & VFIO_CXL_V3_FLAG_HOST_FIRMWARE_COMMITTED;
 	record->bar = bar;
 	record->block_offset = offset;
-	record->memory_region = image_get_long(image, at + VFIO_CXL_V3_HDM_REGION_INDEX);
-	record->component_region = image_get_long(image, at + VFIO_CXL_V3_COMP_REG_REGION_INDEX);
+	record->memory_region = bytes_get_le32(image + at + VFIO_CXL_V3_HDM_REGION_INDEX);
+	record->component_region = bytes_get_le32(image + at + VFIO_CXL_V3_COMP_REG_REGION_INDEX);
 	return 0;
 }
 
@@ -210,15 +211,15 @@ uint32_t cxl_find_dvsec(const uint8_t *config, uint32_t length, uint16_t id, uin
 		if (offset < PCI_CFG_SPACE_SIZE || offset % 4 || length < DVSEC_READ ||
 		    offset > length - DVSEC_READ)
 			return 0;
-		header = image_get_long(config, offset);
+		header = bytes_get_le32(config + offset);
 		if (header == 0 || header == UINT32_MAX)
 			return 0;
 		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DVSEC) {
-			uint32_t header_1 = image_get_long(config, offset + PCI_DVSEC_HEADER1);
+			uint32_t header_1 = bytes_get_le32(config + offset + PCI_DVSEC_HEADER1);
 
 			size = PCI_DVSEC_HEADER1_LEN(header_1);
 			if (PCI_DVSEC_HEADER1_VID(header_1) == CXL_DVSEC_VENDOR &&
-			    image_get_word(config, offset + PCI_DVSEC_HEADER2) == id &&
+			    bytes_get_le16(config + offset + PCI_DVSEC_HEADER2) == id &&
 			    size >= DVSEC_MIN && size <= length - offset) {
 				*dvsec_length = size;
 				return offset;
@@ -240,8 +241,8 @@ int cxl_capability_locate(struct cxl_record *record, const uint8_t *config, uint
 	if (!dvsec)
 		return cxl_refuse(why, "no Register Locator DVSEC");
 	for (uint32_t at = LOCATOR_FIRST; at + LOCATOR_ENTRY <= dvsec_length; at += LOCATOR_ENTRY) {
-		uint32_t low = image_get_long(config, dvsec + at);
-		uint64_t offset = (uint64_t)image_get_long(config, dvsec + at + 4) << 32 |
+		uint32_t low = bytes_get_le32(config + dvsec + at);
+		uint64_t offset = (uint64_t)bytes_get_le32(config + dvsec + at + 4) << 32 |
 				  (low & LOCATOR_OFFSET_LOW);
 
 		if (LOCATOR_BLOCK(low) != LOCATOR_BLOCK_COMPONENT)

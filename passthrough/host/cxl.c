@@ -4,6 +4,7 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "passthrough/transport/capability_chain.h"
 #include "passthrough/discover/cxl_capability.h"
 
@@ -17,10 +18,10 @@
 
 static void cxl_parse_range(struct host_cxl_range *range, const uint8_t *registers)
 {
-	uint32_t low = image_get_long(registers, 4);
+	uint32_t low = bytes_get_le32(registers + 4);
 
 	/* CXL 8.1.3.8.2: bits 31:28 are the low part of the size */
-	range->size = (uint64_t)image_get_long(registers, 0) << 32 | (low & 0xf0000000u);
+	range->size = (uint64_t)bytes_get_le32(registers) << 32 | (low & 0xf0000000u);
 	range->valid = low & 1;
 	range->active = low & 2;
 }
@@ -44,12 +45,12 @@ void host_cxl_parse(struct host_cxl *cxl, const uint8_t *config, uint32_t length
 		cxl->problem = "its CXL device DVSEC is too short";
 		return;
 	}
-	capability = image_get_word(config, dvsec + CAPABILITY);
+	capability = bytes_get_le16(config + dvsec + CAPABILITY);
 	cxl->cache_capable = capability & 1;
 	cxl->io_capable = capability & 2;
 	cxl->mem_capable = capability & 4;
 	cxl->hdm_count = capability >> 4 & 3;
-	cxl->mem_enabled = image_get_word(config, dvsec + CONTROL) & 4;
+	cxl->mem_enabled = bytes_get_le16(config + dvsec + CONTROL) & 4;
 	if (cxl->hdm_count > 2) {
 		cxl->hdm_count = 0;
 		cxl->problem = "its CXL device DVSEC has a reserved HDM_Count";

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "passthrough/transport/capability_chain.h"
 
 #define TYPE1_INFO_BYTES 4096u
@@ -76,12 +77,12 @@ static uint64_t type1_limit(struct address_space *space)
 	capability = capability_chain_find(&chain, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
 	if (!capability || capability->length < IOVA_RANGE_LIST)
 		return 0;
-	count = image_get_long(image, capability->offset + IOVA_RANGE_COUNT);
+	count = bytes_get_le32(image + capability->offset + IOVA_RANGE_COUNT);
 	if (count > (capability->length - IOVA_RANGE_LIST) / IOVA_RANGE_SIZE)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t at = capability->offset + IOVA_RANGE_LIST + i * IOVA_RANGE_SIZE;
-		uint64_t one = image_get_quad(image, at + IOVA_RANGE_LAST);
+		uint64_t one = bytes_get_le64(image + at + IOVA_RANGE_LAST);
 
 		last = one > last ? one : last;
 	}

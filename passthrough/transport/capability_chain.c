@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
+
 /* An entry ends where the next one in memory begins, whatever the order of the chain. */
 static int capability_chain_measure(struct capability_chain *chain)
 {
@@ -42,10 +44,10 @@ int capability_chain_parse(struct capability_chain *chain, const uint8_t *image,
 		if (chain->count == CAPABILITY_CHAIN_MAX)
 			return -EPROTO;
 		entry = &chain->entries[chain->count++];
-		entry->id = image_get_word(image, offset);
-		entry->version = image_get_word(image, offset + 2);
+		entry->id = bytes_get_le16(image + offset);
+		entry->version = bytes_get_le16(image + offset + 2);
 		entry->offset = offset;
-		offset = image_get_long(image, offset + 4);
+		offset = bytes_get_le32(image + offset + 4);
 	}
 	return capability_chain_measure(chain);
 }

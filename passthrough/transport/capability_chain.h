@@ -11,24 +11,6 @@
  * vfio_info_cap_header): a hostile byte image, read by offsets only.
  */
 
-/* Little-endian reads of an image; the caller has checked the bounds. */
-static inline uint16_t image_get_word(const uint8_t *image, uint32_t offset)
-{
-	return (uint16_t)(image[offset] | image[offset + 1] << 8);
-}
-
-static inline uint32_t image_get_long(const uint8_t *image, uint32_t offset)
-{
-	return (uint32_t)image_get_word(image, offset) | (uint32_t)image_get_word(image, offset + 2)
-								 << 16;
-}
-
-static inline uint64_t image_get_quad(const uint8_t *image, uint32_t offset)
-{
-	return (uint64_t)image_get_long(image, offset) | (uint64_t)image_get_long(image, offset + 4)
-								 << 32;
-}
-
 struct capability {
 	uint16_t id;
 	uint16_t version;

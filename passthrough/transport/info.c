@@ -5,6 +5,8 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "core/bytes.h"
+
 /* VFIO UAPI: the fixed part as every kernel has it, and the end of its cap_offset field. */
 #define DEVICE_INFO_MIN      16u
 #define DEVICE_INFO_CHAIN    20u
@@ -20,13 +22,13 @@ int vfio_info_parse_device(struct vfio_device *device, const uint8_t *image, uin
 	memset(device, 0, sizeof(*device));
 	if (length < DEVICE_INFO_MIN)
 		return -EPROTO;
-	device->flags = image_get_long(image, 4);
-	device->num_regions = image_get_long(image, 8);
-	device->num_irqs = image_get_long(image, 12);
+	device->flags = bytes_get_le32(image + 4);
+	device->num_regions = bytes_get_le32(image + 8);
+	device->num_irqs = bytes_get_le32(image + 12);
 	if (device->num_regions > VFIO_INFO_MAX_REGIONS)
 		return -EPROTO;
 	if ((device->flags & VFIO_DEVICE_FLAGS_CAPS) && length >= DEVICE_INFO_CHAIN)
-		first = image_get_long(image, 16);
+		first = bytes_get_le32(image + 16);
 	return capability_chain_parse(&device->chain, image, length, DEVICE_INFO_CHAIN, first);
 }
 
@@ -37,15 +39,15 @@ static int vfio_info_parse_sparse(struct vfio_region *region, const uint8_t *ima
 
 	if (capability->length < SPARSE_AREAS)
 		return -EPROTO;
-	count = image_get_long(image, capability->offset + 8);
+	count = bytes_get_le32(image + capability->offset + 8);
 	if (count > VFIO_INFO_MAX_AREAS ||
 	    count > (capability->length - SPARSE_AREAS) / SPARSE_AREA_SIZE)
 		return -EPROTO;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t at = capability->offset + SPARSE_AREAS + i * SPARSE_AREA_SIZE;
 
-		region->areas[i].offset = image_get_quad(image, at);
-		region->areas[i].size = image_get_quad(image, at + 8);
+		region->areas[i].offset = bytes_get_le64(image + at);
+		region->areas[i].size = bytes_get_le64(image + at + 8);
 	}
 	region->sparse = true;
 	region->area_count = count;
@@ -61,14 +63,14 @@ int vfio_info_parse_region(struct vfio_region *region, const uint8_t *image, uin
 	int result;
 
 	memset(region, 0, sizeof(*region));
-	if (length < REGION_INFO_SIZE || image_get_long(image, 8) != index)
+	if (length < REGION_INFO_SIZE || bytes_get_le32(image + 8) != index)
 		return -EPROTO;
 	region->index = index;
-	region->flags = image_get_long(image, 4);
-	region->size = image_get_quad(image, 16);
-	region->offset = image_get_quad(image, 24);
+	region->flags = bytes_get_le32(image + 4);
+	region->size = bytes_get_le64(image + 16);
+	region->offset = bytes_get_le64(image + 24);
 	if (region->flags & VFIO_REGION_INFO_FLAG_CAPS)
-		first = image_get_long(image, 12);
+		first = bytes_get_le32(image + 12);
 	result = capability_chain_parse(&chain, image, length, REGION_INFO_SIZE, first);
 	if (result)
 		return result;
@@ -86,8 +88,8 @@ int vfio_info_parse_region(struct vfio_region *region, const uint8_t *image, uin
 		if (capability->length < TYPE_CAPABILITY_SIZE)
 			return -EPROTO;
 		region->typed = true;
-		region->type = image_get_long(image, capability->offset + 8);
-		region->subtype = image_get_long(image, capability->offset + 12);
+		region->type = bytes_get_le32(image + capability->offset + 8);
+		region->subtype = bytes_get_le32(image + capability->offset + 12);
 	}
 	region->msix_mappable = capability_chain_find(&chain, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
 	return 0;

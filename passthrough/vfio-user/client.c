@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/internal.h"
@@ -158,8 +159,8 @@ static int client_region_fd(struct vfio_user_client *client, uint32_t index, uin
 	region = &client->regions[index];
 	if (region->fd < 0)
 		return -ENODEV;
-	*start = image_get_quad(region->info, 24);
-	if (end > image_get_quad(region->info, 16) ||
+	*start = bytes_get_le64(region->info + 24);
+	if (end > bytes_get_le64(region->info + 16) ||
 	    __builtin_add_overflow(*start, end, &file_end) || fstat(region->fd, &status))
 		return -EINVAL;
 	/* A file that is too short would fault; device nodes and dma-bufs tell no size. */
@@ -197,7 +198,7 @@ static bool client_mapping_intact(struct vfio_transport *transport, uint32_t ind
 	uint64_t start;
 
 	return index < client->region_count && client->regions[index].fd >= 0 &&
-	       client_region_fd(client, index, image_get_quad(client->regions[index].info, 16),
+	       client_region_fd(client, index, bytes_get_le64(client->regions[index].info + 16),
 				&start) >= 0;
 }
 

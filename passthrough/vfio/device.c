@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "passthrough/vfio/internal.h"
 
 #define INFO_LIMIT 65536u /* no information structure is longer */
@@ -48,7 +49,7 @@ static int kernel_info(struct vfio_kernel *kernel, unsigned long request, uint32
 			free(image);
 			return result;
 		}
-		needed = image_get_long(image, INFO_ARGSZ);
+		needed = bytes_get_le32(image + INFO_ARGSZ);
 		if (needed <= size) {
 			*info = image;
 			*length = size;
@@ -69,8 +70,8 @@ static int kernel_device_info(struct vfio_transport *transport, uint8_t **info, 
 
 	if (result)
 		return result;
-	kernel->device_flags = image_get_long(*info, INFO_FLAGS);
-	kernel->num_irqs = image_get_long(*info, DEVICE_INFO_NUM_IRQS);
+	kernel->device_flags = bytes_get_le32(*info + INFO_FLAGS);
+	kernel->num_irqs = bytes_get_le32(*info + DEVICE_INFO_NUM_IRQS);
 	vfio_kernel_watch(kernel);
 	vfio_kernel_warn_without_reset(kernel);
 	return 0;
@@ -91,9 +92,9 @@ static int kernel_region_info(struct vfio_transport *transport, uint32_t index, 
 		return result;
 	region = &kernel->regions[index];
 	region->known = true;
-	region->flags = image_get_long(*info, INFO_FLAGS);
-	region->size = image_get_quad(*info, REGION_INFO_SIZE);
-	region->offset = image_get_quad(*info, REGION_INFO_OFFSET);
+	region->flags = bytes_get_le32(*info + INFO_FLAGS);
+	region->size = bytes_get_le64(*info + REGION_INFO_SIZE);
+	region->offset = bytes_get_le64(*info + REGION_INFO_OFFSET);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/cxl/dvsec.h"
 #include "passthrough/view/dvsec_body.h"
 
@@ -28,7 +29,7 @@ uint32_t config_step(const uint8_t *config, uint32_t offset, unsigned int *hops)
 	uint32_t next;
 
 	if (offset == 0)
-		next = pci_get_word(config, PCI_STATUS) & PCI_STATUS_CAP_LIST
+		next = bytes_get_le16(config + PCI_STATUS) & PCI_STATUS_CAP_LIST
 			       ? config[PCI_CAPABILITY_LIST]
 			       : 0u;
 	else
@@ -45,10 +46,10 @@ uint32_t config_ext_step(const uint8_t *config, uint32_t length, uint32_t offset
 	uint32_t header;
 
 	if (offset)
-		next = PCI_EXT_CAP_NEXT(pci_get_long(config, offset)) & EXTENDED_NEXT_MASK;
+		next = PCI_EXT_CAP_NEXT(bytes_get_le32(config + offset)) & EXTENDED_NEXT_MASK;
 	if (next < PCI_CFG_SPACE_SIZE || next + EXTENDED_MIN > length || (*hops)++ >= MAX_EXTENDED)
 		return 0;
-	header = pci_get_long(config, next);
+	header = bytes_get_le32(config + next);
 	return header == 0 || header == UINT32_MAX ? 0 : next;
 }
 
@@ -62,15 +63,15 @@ static int config_parse_msix(struct config_facts *facts, const uint8_t *config, 
 		return config_refuse(why, "two MSI-X capabilities");
 	if (offset + PCI_CAP_MSIX_SIZEOF > PCI_CFG_SPACE_SIZE)
 		return config_refuse(why, "the MSI-X capability leaves the configuration space");
-	table = pci_get_long(config, offset + PCI_MSIX_TABLE);
-	pba = pci_get_long(config, offset + PCI_MSIX_PBA);
+	table = bytes_get_le32(config + offset + PCI_MSIX_TABLE);
+	pba = bytes_get_le32(config + offset + PCI_MSIX_PBA);
 	if ((table & PCI_MSIX_TABLE_BIR) >= PCI_BAR_COUNT ||
 	    (pba & PCI_MSIX_PBA_BIR) >= PCI_BAR_COUNT)
 		return config_refuse(why, "MSI-X table or pending bits in BAR 6 or 7");
 	msix->offset = (uint8_t)offset;
-	msix->vectors =
-		(uint16_t)((pci_get_word(config, offset + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) +
-			   1);
+	msix->vectors = (uint16_t)((bytes_get_le16(config + offset + PCI_MSIX_FLAGS) &
+				    PCI_MSIX_FLAGS_QSIZE) +
+				   1);
 	msix->table_bar = table & PCI_MSIX_TABLE_BIR;
 	msix->table_offset = table & ~(uint32_t)PCI_MSIX_TABLE_BIR;
 	msix->pba_bar = pba & PCI_MSIX_PBA_BIR;
@@ -87,7 +88,7 @@ static int config_parse_msi(struct config_facts *facts, const uint8_t *config, u
 			    const char **why)
 {
 	struct config_msi *msi = &facts->msi;
-	uint16_t flags = pci_get_word(config, offset + PCI_MSI_FLAGS);
+	uint16_t flags = bytes_get_le16(config + offset + PCI_MSI_FLAGS);
 
 	if (msi->offset)
 		return config_refuse(why, "two MSI capabilities");
@@ -122,7 +123,7 @@ static int config_parse_capabilities(struct config_facts *facts, const uint8_t *
 			    at + PCI_CAP_EXP_ENDPOINT_SIZEOF_V1 <= PCI_CFG_SPACE_SIZE)
 				facts->express = (uint8_t)at;
 			if (at + PCI_EXP_DEVCTL <= PCI_CFG_SPACE_SIZE &&
-			    pci_get_long(config, at + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
+			    bytes_get_le32(config + at + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
 				facts->function_reset = true;
 			break;
 		case PCI_CAP_ID_AF:
@@ -135,7 +136,7 @@ static int config_parse_capabilities(struct config_facts *facts, const uint8_t *
 				break;
 			if (!facts->power_management)
 				facts->power_management = (uint8_t)at;
-			facts->power_reset = !(pci_get_word(config, at + PCI_PM_CTRL) &
+			facts->power_reset = !(bytes_get_le16(config + at + PCI_PM_CTRL) &
 					       PCI_PM_CTRL_NO_SOFT_RESET);
 			break;
 		default:
@@ -147,7 +148,7 @@ static int config_parse_capabilities(struct config_facts *facts, const uint8_t *
 
 uint32_t config_dvsec_length(const uint8_t *config, uint32_t length, uint32_t at)
 {
-	uint32_t size = PCI_DVSEC_HEADER1_LEN(pci_get_long(config, at + PCI_DVSEC_HEADER1));
+	uint32_t size = PCI_DVSEC_HEADER1_LEN(bytes_get_le32(config + at + PCI_DVSEC_HEADER1));
 
 	return at + DVSEC_READ <= length && size >= CXL_DVSEC_BODY_OFFSET && at + size <= length
 		       ? size
@@ -157,7 +158,7 @@ uint32_t config_dvsec_length(const uint8_t *config, uint32_t length, uint32_t at
 static void config_parse_bars(struct config_facts *facts, const uint8_t *config)
 {
 	for (unsigned int bar = 0; bar < PCI_BAR_COUNT; bar++) {
-		uint32_t low = pci_get_long(config, PCI_BASE_ADDRESS_0 + 4 * bar);
+		uint32_t low = bytes_get_le32(config + PCI_BASE_ADDRESS_0 + 4 * bar);
 
 		facts->bars[bar].io = low & PCI_BASE_ADDRESS_SPACE_IO;
 		if (facts->bars[bar].io)
@@ -177,10 +178,10 @@ static void config_parse_dvsecs(struct config_facts *facts, const uint8_t *confi
 	for (uint32_t at = config_ext_step(config, length, 0, &hops); at;
 	     at = config_ext_step(config, length, at, &hops)) {
 		if (facts->cxl_dvsec ||
-		    PCI_EXT_CAP_ID(pci_get_long(config, at)) != PCI_EXT_CAP_ID_DVSEC ||
+		    PCI_EXT_CAP_ID(bytes_get_le32(config + at)) != PCI_EXT_CAP_ID_DVSEC ||
 		    !config_dvsec_length(config, length, at) ||
-		    pci_get_word(config, at + PCI_DVSEC_HEADER1) != CXL_DVSEC_VENDOR ||
-		    pci_get_word(config, at + PCI_DVSEC_HEADER2) != CXL_DVSEC_DEVICE)
+		    bytes_get_le16(config + at + PCI_DVSEC_HEADER1) != CXL_DVSEC_VENDOR ||
+		    bytes_get_le16(config + at + PCI_DVSEC_HEADER2) != CXL_DVSEC_DEVICE)
 			continue;
 		facts->cxl_dvsec = (uint16_t)at;
 		facts->cxl_dvsec_length = (uint16_t)config_dvsec_length(config, length, at);
@@ -194,16 +195,16 @@ int config_space_parse(struct config_facts *facts, const uint8_t *config, uint32
 	*why = NULL;
 	if (length < PCI_CFG_SPACE_SIZE)
 		return config_refuse(why, "no configuration space");
-	facts->vendor = pci_get_word(config, PCI_VENDOR_ID);
-	facts->device = pci_get_word(config, PCI_DEVICE_ID);
+	facts->vendor = bytes_get_le16(config + PCI_VENDOR_ID);
+	facts->device = bytes_get_le16(config + PCI_DEVICE_ID);
 	if (facts->vendor == UINT16_MAX || facts->vendor == 0)
 		return config_refuse(why, "the device does not answer in configuration space");
 	if ((config[PCI_HEADER_TYPE] & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL)
 		return config_refuse(why, "a bridge cannot be passed through");
 	facts->revision = config[PCI_REVISION_ID];
-	facts->class_code = pci_get_long(config, PCI_CLASS_REVISION) >> 8;
-	facts->subsystem_vendor = pci_get_word(config, PCI_SUBSYSTEM_VENDOR_ID);
-	facts->subsystem_device = pci_get_word(config, PCI_SUBSYSTEM_ID);
+	facts->class_code = bytes_get_le32(config + PCI_CLASS_REVISION) >> 8;
+	facts->subsystem_vendor = bytes_get_le16(config + PCI_SUBSYSTEM_VENDOR_ID);
+	facts->subsystem_device = bytes_get_le16(config + PCI_SUBSYSTEM_ID);
 	facts->interrupt_pin =
 		config[PCI_INTERRUPT_PIN] <= INTERRUPT_PINS ? config[PCI_INTERRUPT_PIN] : 0;
 	config_parse_bars(facts, config);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/cxl/dvsec.h"
 #include "passthrough/view/capability_policy.h"
 
@@ -37,7 +38,7 @@ static bool config_claim(struct config_owners *owners, uint32_t at, uint32_t siz
 
 static uint32_t config_express_size(const uint8_t *config, uint32_t at)
 {
-	bool second = (pci_get_word(config, at + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_VERS) >= 2;
+	bool second = (bytes_get_le16(config + at + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_VERS) >= 2;
 
 	return second && at + EXPRESS_SIZE_V2 <= PCI_CFG_SPACE_SIZE
 		       ? EXPRESS_SIZE_V2
@@ -52,21 +53,22 @@ static void config_build_express(struct pci_device *device, const uint8_t *confi
 
 	memcpy(own + at, config + at, size);
 	device->express = (uint16_t)at;
-	pci_set_long(own, at + PCI_EXP_DEVCAP,
-		     pci_get_long(config, at + PCI_EXP_DEVCAP) | PCI_EXP_DEVCAP_FLR);
-	pci_set_word(own, at + PCI_EXP_DEVCTL,
-		     pci_get_word(config, at + PCI_EXP_DEVCTL) & (uint16_t)~PCI_EXP_DEVCTL_BCR_FLR);
-	pci_set_word(device->writable, at + PCI_EXP_DEVCTL,
-		     PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
-			     PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_RELAX_EN |
-			     PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_NOSNOOP_EN |
-			     PCI_EXP_DEVCTL_READRQ);
-	pci_set_word(own, at + PCI_EXP_DEVSTA, 0);
+	bytes_put_le32(own + at + PCI_EXP_DEVCAP,
+		       bytes_get_le32(config + at + PCI_EXP_DEVCAP) | PCI_EXP_DEVCAP_FLR);
+	bytes_put_le16(own + at + PCI_EXP_DEVCTL, bytes_get_le16(config + at + PCI_EXP_DEVCTL) &
+							  (uint16_t)~PCI_EXP_DEVCTL_BCR_FLR);
+	bytes_put_le16(device->writable + at + PCI_EXP_DEVCTL,
+		       PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
+			       PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_RELAX_EN |
+			       PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_NOSNOOP_EN |
+			       PCI_EXP_DEVCTL_READRQ);
+	bytes_put_le16(own + at + PCI_EXP_DEVSTA, 0);
 	/* Link control stays as the host has it: the link is not the guest's. */
 	if (size == EXPRESS_SIZE_V2)
 		/* PCIe 7.5.3.15: what needs the root complex's help is not offered. */
-		pci_set_long(own, at + PCI_EXP_DEVCAP2,
-			     pci_get_long(config, at + PCI_EXP_DEVCAP2) & EXPRESS_DEVCAP2_SHOWN);
+		bytes_put_le32(own + at + PCI_EXP_DEVCAP2,
+			       bytes_get_le32(config + at + PCI_EXP_DEVCAP2) &
+				       EXPRESS_DEVCAP2_SHOWN);
 }
 
 /* PCIe 7.5.2: D0 and D3hot, as devices/pci offers it; no wake-up events. */
@@ -74,9 +76,9 @@ static void config_build_power(struct pci_device *device, uint32_t at)
 {
 	device->config[at] = PCI_CAP_ID_PM;
 	device->power_management = (uint16_t)at;
-	pci_set_word(device->config, at + PCI_PM_PMC, POWER_VERSION);
-	pci_set_word(device->config, at + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
-	pci_set_word(device->writable, at + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+	bytes_put_le16(device->config + at + PCI_PM_PMC, POWER_VERSION);
+	bytes_put_le16(device->config + at + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+	bytes_put_le16(device->writable + at + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
 }
 
 static uint32_t config_copy_size(const uint8_t *config, uint32_t at)
@@ -153,8 +155,8 @@ static void config_build_list(struct pci_device *device, const struct config_fac
 		device->config[at + 1] = 0;
 		device->config[link] = (uint8_t)at;
 		link = at + 1;
-		pci_set_word(device->config, PCI_STATUS,
-			     pci_get_word(device->config, PCI_STATUS) | PCI_STATUS_CAP_LIST);
+		bytes_put_le16(device->config + PCI_STATUS,
+			       bytes_get_le16(device->config + PCI_STATUS) | PCI_STATUS_CAP_LIST);
 	}
 }
 
@@ -162,7 +164,7 @@ static void config_build_list(struct pci_device *device, const struct config_fac
 static uint32_t config_ext_size(const uint8_t *config, uint32_t length, uint32_t at, bool cxl,
 				const char **reason)
 {
-	uint16_t id = (uint16_t)PCI_EXT_CAP_ID(pci_get_long(config, at));
+	uint16_t id = (uint16_t)PCI_EXT_CAP_ID(bytes_get_le32(config + at));
 	const struct capability_policy *policy = capability_policy_find(true, id);
 	uint32_t size = 0;
 
@@ -175,20 +177,20 @@ static uint32_t config_ext_size(const uint8_t *config, uint32_t length, uint32_t
 	else if (id == PCI_EXT_CAP_ID_PWR)
 		size = PCI_EXT_CAP_PWR_SIZEOF;
 	else if (id == PCI_EXT_CAP_ID_VNDR)
-		size = PCI_VNDR_HEADER_LEN(pci_get_long(config, at + PCI_VNDR_HEADER));
+		size = PCI_VNDR_HEADER_LEN(bytes_get_le32(config + at + PCI_VNDR_HEADER));
 	if (id != PCI_EXT_CAP_ID_DVSEC)
 		return size >= EXTENDED_MIN && at + size <= length ? size : 0;
 	size = config_dvsec_length(config, length, at);
 	if (!size)
 		return 0;
 	*reason = "only the CXL ones are known to be safe";
-	if (pci_get_word(config, at + PCI_DVSEC_HEADER1) != CXL_DVSEC_VENDOR)
+	if (bytes_get_le16(config + at + PCI_DVSEC_HEADER1) != CXL_DVSEC_VENDOR)
 		return 0;
 	*reason = "CXL is not offered to the guest";
 	if (!cxl)
 		return 0;
 	*reason = "a CXL DVSEC that an endpoint in a guest has no use for";
-	switch (pci_get_word(config, at + PCI_DVSEC_HEADER2)) {
+	switch (bytes_get_le16(config + at + PCI_DVSEC_HEADER2)) {
 	case CXL_DVSEC_DEVICE:
 	case CXL_DVSEC_GPF_DEVICE:
 	case CXL_DVSEC_FLEX_BUS:
@@ -209,7 +211,7 @@ static void config_build_ext_list(struct pci_device *device, const uint8_t *conf
 	for (uint32_t at = config_ext_step(config, length, 0, &hops); at;
 	     at = config_ext_step(config, length, at, &hops)) {
 		const char *reason;
-		uint32_t header = pci_get_long(config, at);
+		uint32_t header = bytes_get_le32(config + at);
 		uint32_t size = config_ext_size(config, length, at, cxl, &reason);
 
 		if (size && (owners.owner[at] || !config_claim(&owners, at, size))) {
@@ -228,11 +230,11 @@ static void config_build_ext_list(struct pci_device *device, const uint8_t *conf
 			config_claim(&owners, last, EXTENDED_HEADER_SIZE);
 		}
 		memcpy(device->config + at, config + at, size);
-		pci_set_long(device->config, at, header & EXTENDED_ID_AND_VERSION);
+		bytes_put_le32(device->config + at, header & EXTENDED_ID_AND_VERSION);
 		if (last)
-			pci_set_long(device->config, last,
-				     pci_get_long(device->config, last) |
-					     at << EXTENDED_NEXT_SHIFT);
+			bytes_put_le32(device->config + last,
+				       bytes_get_le32(device->config + last) |
+					       at << EXTENDED_NEXT_SHIFT);
 		last = at;
 	}
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "passthrough/transport/capability_chain.h"
 
 /* CXL 8.1.3: registers, from the DVSEC's start */
@@ -62,7 +63,7 @@
 
 static uint16_t body_word(const struct cxl_dvsec_body *body, uint32_t offset)
 {
-	return offset + 2 <= body->length ? image_get_word(body->registers, offset) : 0;
+	return offset + 2 <= body->length ? bytes_get_le16(body->registers + offset) : 0;
 }
 
 static void body_set_word(struct cxl_dvsec_body *body, uint32_t offset, uint32_t value)
@@ -88,7 +89,7 @@ int cxl_dvsec_body_init(struct cxl_dvsec_body *body, const uint8_t *dvsec, uint3
 	body->options = *options;
 	body->length = length < CXL_DVSEC_MAX_LENGTH ? length : CXL_DVSEC_MAX_LENGTH;
 	memcpy(body->registers, dvsec, body->length);
-	capability = image_get_word(dvsec, CAPABILITY);
+	capability = bytes_get_le16(dvsec + CAPABILITY);
 	if (!(capability & CAPABILITY_MEM))
 		return -EINVAL;
 	/*
@@ -103,7 +104,7 @@ int cxl_dvsec_body_init(struct cxl_dvsec_body *body, const uint8_t *dvsec, uint3
 	body_set_word(body, CONTROL2, 0);
 	body_set_word(body, STATUS2, STATUS2_PM_INIT);
 	body_set_word(body, LOCK, 0);
-	info = image_get_long(dvsec, RANGE1_SIZE_LO) & RANGE_SIZE_LOW_INFO;
+	info = bytes_get_le32(dvsec + RANGE1_SIZE_LO) & RANGE_SIZE_LOW_INFO;
 	body_set_long(body, RANGE1_SIZE_HI, (uint32_t)(options->range_size >> 32));
 	body_set_long(body, RANGE1_SIZE_LO,
 		      ((uint32_t)options->range_size & RANGE_LOW_MASK) | info |

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
 #include "devices/pci/root_port.h"
@@ -156,9 +157,9 @@ static void check(const struct setup *setup)
 				abort();
 		}
 	}
-	if (pci_get_long(devices[0]->config, 0) != 0x10421af4 ||
-	    pci_get_long(devices[1]->config, 0) != 0x10421af4 ||
-	    pci_get_long(devices[2]->config, 0) != 0x000c1b36)
+	if (bytes_get_le32(devices[0]->config) != 0x10421af4 ||
+	    bytes_get_le32(devices[1]->config) != 0x10421af4 ||
+	    bytes_get_le32(devices[2]->config) != 0x000c1b36)
 		abort();
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
 #include "passthrough/view/config_space.h"
@@ -22,7 +23,7 @@ static void check_lists(const struct pci_device *device)
 		abort();
 	hops = 0;
 	for (at = 0x100; at && hops < 1024; hops++)
-		at = pci_get_long(device->config, at) >> 20;
+		at = bytes_get_le32(device->config + at) >> 20;
 	if (hops == 1024)
 		abort();
 }
@@ -76,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(config, data, size < sizeof(config) ? size : sizeof(config));
 	build(config, size < 512 ? PCI_CFG_SPACE_SIZE : PCI_CONFIG_SIZE);
 	/* The header as a device would have it, so that the lists are reached more often. */
-	pci_set_word(config, PCI_VENDOR_ID, 0xcc58);
+	bytes_put_le16(config + PCI_VENDOR_ID, 0xcc58);
 	config[PCI_HEADER_TYPE] = 0;
 	config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
 	build(config, PCI_CONFIG_SIZE);

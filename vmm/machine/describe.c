@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "arch/arch.h"
+#include "core/bytes.h"
 #include "vmm/machine/describe.h"
 #include "vmm/machine/internal.h"
 
@@ -39,14 +40,14 @@ static void add_bar(struct description *description, const struct pci_device *de
 {
 	const struct pci_bar *bar = &device->bars[index];
 	uint32_t offset = PCI_BASE_ADDRESS_0 + 4 * index;
-	uint64_t address = pci_get_long(device->config, offset);
+	uint64_t address = bytes_get_le32(device->config + offset);
 	bool io = bar->kind == PCI_BAR_IO;
 
 	if (bar->kind == PCI_BAR_NONE || bar->kind == PCI_BAR_ROM)
 		return;
 	address &= io ? ~UINT64_C(3) : ~UINT64_C(0xf);
 	if (bar->kind == PCI_BAR_MEMORY_64)
-		address |= (uint64_t)pci_get_long(device->config, offset + 4) << 32;
+		address |= (uint64_t)bytes_get_le32(device->config + offset + 4) << 32;
 	if (!address || io)
 		return;
 	add_row(description, address, bar->size, DESCRIPTION_BAR, "BAR %u of %02x:%02x.%x %s",
@@ -89,11 +90,11 @@ static void add_segment(void *opaque, const struct passthrough_segment *segment)
 	if (!segment->mapped) {
 		if (segment->kind == PASSTHROUGH_SEGMENT_DPA || segment->bar >= PCI_BAR_COUNT)
 			return;
-		gpa = pci_get_long(pci->config, PCI_BASE_ADDRESS_0 + 4 * segment->bar) &
+		gpa = bytes_get_le32(pci->config + PCI_BASE_ADDRESS_0 + 4 * segment->bar) &
 		      ~UINT32_C(0xf);
 		if (pci->bars[segment->bar].kind == PCI_BAR_MEMORY_64)
-			gpa |= (uint64_t)pci_get_long(pci->config,
-						      PCI_BASE_ADDRESS_0 + 4 * segment->bar + 4)
+			gpa |= (uint64_t)bytes_get_le32(pci->config + PCI_BASE_ADDRESS_0 +
+							4 * segment->bar + 4)
 			       << 32;
 		if (!gpa)
 			return;

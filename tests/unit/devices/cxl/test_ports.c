@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "devices/cxl/dvsec.h"
 #include "devices/cxl/host_bridge.h"
 #include "devices/cxl/root_port.h"
@@ -90,7 +91,7 @@ Test(cxl_ports, flex_bus_says_what_the_link_carries)
 	cr_assert_eq(get(offset + CXL_FLEX_BUS_STATUS, 2), 0x26);
 	cr_assert_eq(cxl_root_port_init(&cache, fixture.root, "cxl1", 8, true), 0);
 	offset = pci_find_dvsec(cache.port.device.config, 0x1e98, 7);
-	cr_assert_eq(pci_get_word(cache.port.device.config, offset + CXL_FLEX_BUS_STATUS), 0x27);
+	cr_assert_eq(bytes_get_le16(cache.port.device.config + offset + CXL_FLEX_BUS_STATUS), 0x27);
 	cxl_root_port_destroy(&cache);
 	cxl_root_port_destroy(&cache);
 }
@@ -161,7 +162,7 @@ Test(cxl_ports, register_locator_rejects)
 	cr_assert_eq(cxl_add_register_locator(&fresh.device, &bad_offset, 1), -EINVAL);
 	offset = cxl_add_register_locator(&fresh.device, &good, 1);
 	cr_assert_eq(offset, 0x100);
-	cr_assert_eq(pci_get_long(fresh.device.config, 0x10c), 0x01230102);
+	cr_assert_eq(bytes_get_le32(fresh.device.config + 0x10c), 0x01230102);
 }
 
 Test(cxl_ports, host_bridge)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "tests/unit/devices/pci/fixture.h"
 
 static struct pci_fixture fixture;
@@ -95,7 +96,7 @@ Test(pci_config, byte_writes_leave_the_neighbours)
 {
 	int offset = pci_add_capability(&test.device, PCI_CAP_ID_VNDR, 8);
 
-	pci_set_long(test.device.writable, (uint32_t)offset + 4, UINT32_MAX);
+	bytes_put_le32(test.device.writable + (uint32_t)offset + 4, UINT32_MAX);
 	plug();
 	pci_fixture_write(&fixture, bdf, (uint32_t)offset + 4, 0x44332211, 4);
 	pci_fixture_write(&fixture, bdf, (uint32_t)offset + 5, 0xaa, 1);
@@ -111,8 +112,8 @@ Test(pci_config, byte_writes_leave_the_neighbours)
 Test(pci_config, write_1_to_clear)
 {
 	plug();
-	pci_set_word(test.device.config, PCI_STATUS,
-		     pci_get_word(test.device.config, PCI_STATUS) | 0xf900);
+	bytes_put_le16(test.device.config + PCI_STATUS,
+		       bytes_get_le16(test.device.config + PCI_STATUS) | 0xf900);
 	pci_fixture_write(&fixture, bdf, PCI_STATUS, 0x0000, 2);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_STATUS, 2), 0xf900);
 	pci_fixture_write(&fixture, bdf, PCI_STATUS, 0x4000, 2);
@@ -139,7 +140,7 @@ Test(pci_config, capability_chain)
 	cr_assert_eq(config[vendor + 1], express);
 	cr_assert_eq(config[express + 1], power);
 	cr_assert_eq(config[power + 1], 0);
-	cr_assert(pci_get_word(config, PCI_STATUS) & PCI_STATUS_CAP_LIST);
+	cr_assert(bytes_get_le16(config + PCI_STATUS) & PCI_STATUS_CAP_LIST);
 	cr_assert_eq(pci_find_capability(config, PCI_CAP_ID_EXP), express);
 	cr_assert_eq(pci_find_capability(config, PCI_CAP_ID_PM), power);
 	cr_assert_eq(pci_find_capability(config, PCI_CAP_ID_MSIX), 0);
@@ -161,16 +162,16 @@ Test(pci_config, extended_capability_chain)
 	second = pci_add_dvsec(&test.device, 0x1e98, 1, 7, 0x14);
 	cr_assert_eq(first, 0x100);
 	cr_assert_eq(second, 0x10c);
-	cr_assert_eq(pci_get_long(config, 0x100), 0x10c10003);
-	cr_assert_eq(pci_get_long(config, 0x10c), 0x00010023);
-	cr_assert_eq(pci_get_long(config, 0x110), 0x01411e98);
-	cr_assert_eq(pci_get_word(config, 0x114), 7);
+	cr_assert_eq(bytes_get_le32(config + 0x100), 0x10c10003);
+	cr_assert_eq(bytes_get_le32(config + 0x10c), 0x00010023);
+	cr_assert_eq(bytes_get_le32(config + 0x110), 0x01411e98);
+	cr_assert_eq(bytes_get_le16(config + 0x114), 7);
 	cr_assert_eq(pci_add_ext_capability_at(&test.device, PCI_EXT_CAP_ID_DVSEC, 1, 0x110, 16),
 		     -EEXIST);
 	cr_assert_eq(pci_add_ext_capability_at(&test.device, PCI_EXT_CAP_ID_DVSEC, 1, 0xff8, 16),
 		     -EINVAL);
 	cr_assert_eq(pci_add_ext_capability_at(&test.device, PCI_EXT_CAP_ID_VNDR, 2, 0x400, 16), 0);
-	cr_assert_eq(pci_get_long(config, 0x10c), 0x40010023);
+	cr_assert_eq(bytes_get_le32(config + 0x10c), 0x40010023);
 	cr_assert_eq(pci_find_dvsec(config, 0x1e98, 7), 0x10c);
 	cr_assert_eq(pci_find_dvsec(config, 0x1e98, 0), 0);
 	cr_assert_eq(pci_find_dvsec(config, 0x1e99, 7), 0);
@@ -180,7 +181,7 @@ Test(pci_config, extended_capability_chain)
 	cr_assert_eq(pci_add_dvsec(&test.device, 0x1e98, 0, 8, 9), -ENOSPC);
 	cr_assert_eq(pci_add_ext_capability(&test.device, 1, 1, 0xc00), -ENOSPC);
 	/* A loop ends. */
-	pci_set_long(config, 0x410, pci_get_long(config, 0x410) | 0x10000000);
+	bytes_put_le32(config + 0x410, bytes_get_le32(config + 0x410) | 0x10000000);
 	cr_assert_eq(pci_find_dvsec(config, 0x1e98, 9), 0);
 }
 

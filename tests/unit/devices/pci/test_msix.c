@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msi.h"
 #include "tests/unit/devices/pci/fixture.h"
 
@@ -428,8 +429,8 @@ Test(pci_msi, layouts)
 			continue;
 		if (!at)
 			at = pci_find_capability(fresh.device.config, PCI_CAP_ID_MSI);
-		cr_expect_eq(pci_get_word(fresh.device.config, at + 2), cases[i].flags, "case %zu",
-			     i);
+		cr_expect_eq(bytes_get_le16(fresh.device.config + at + 2), cases[i].flags,
+			     "case %zu", i);
 		pci_msi_destroy(&fresh.device);
 	}
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/bytes.h"
 #include "fake_transport.h"
 
 #include <criterion/criterion.h>
@@ -39,30 +40,30 @@ static int fake_device_info(struct vfio_transport *transport, uint8_t **info, ui
 	}
 	*info = image;
 	*length = 24;
-	put_long(image, 4, 0x282);
-	put_long(image, 8, 11);
-	put_long(image, 12, 5);
+	bytes_put_le32(image + 4, 0x282);
+	bytes_put_le32(image + 8, 11);
+	bytes_put_le32(image + 12, 5);
 	if (fake->contract == -1) {
-		put_long(image, 4, 0x2);
-		put_long(image, 8, 9);
+		bytes_put_le32(image + 4, 0x2);
+		bytes_put_le32(image + 8, 9);
 	}
 	if (fake->contract <= 0)
 		return 0;
-	put_long(image, 16, 24);
+	bytes_put_le32(image + 16, 24);
 	put_header(image, 24, 6, 1, 0);
 	if (fake->contract == 2) {
 		*length += 32;
-		put_long(image, 24 + 0xc, fake->committed);
-		put_quad(image, 24 + 0x10, fake->block_offset + 0x1000);
-		put_long(image, 24 + 0x18, 10);
-		put_long(image, 24 + 0x1c, 9);
+		bytes_put_le32(image + 24 + 0xc, fake->committed);
+		bytes_put_le64(image + 24 + 0x10, fake->block_offset + 0x1000);
+		bytes_put_le32(image + 24 + 0x18, 10);
+		bytes_put_le32(image + 24 + 0x1c, 9);
 	} else {
 		*length += 48;
-		put_long(image, 24 + 0x8, fake->committed);
-		put_long(image, 24 + 0xc, 10);
-		put_long(image, 24 + 0x10, 9);
-		put_quad(image, 24 + 0x20, fake->block_offset);
-		put_quad(image, 24 + 0x28, 0x10000);
+		bytes_put_le32(image + 24 + 0x8, fake->committed);
+		bytes_put_le32(image + 24 + 0xc, 10);
+		bytes_put_le32(image + 24 + 0x10, 9);
+		bytes_put_le64(image + 24 + 0x20, fake->block_offset);
+		bytes_put_le64(image + 24 + 0x28, 0x10000);
 	}
 	return 0;
 }
@@ -76,14 +77,14 @@ static void region_areas(const struct fake_transport *fake, uint8_t *image, uint
 	for (int i = 0; i < 4; i += 2) {
 		if (!areas[i + 1])
 			continue;
-		put_quad(image, 48 + 16 * count, areas[i]);
-		put_quad(image, 56 + 16 * count, areas[i + 1]);
+		bytes_put_le64(image + 48 + 16 * count, areas[i]);
+		bytes_put_le64(image + 56 + 16 * count, areas[i + 1]);
 		count++;
 	}
-	put_long(image, 4, 15);
-	put_long(image, 12, 32);
+	bytes_put_le32(image + 4, 15);
+	bytes_put_le32(image + 12, 32);
 	put_header(image, 32, VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1, 0);
-	put_long(image, 40, count);
+	bytes_put_le32(image + 40, count);
 	*length = 48 + 16 * count;
 }
 
@@ -95,36 +96,35 @@ static int fake_region_info(struct vfio_transport *transport, uint32_t index, ui
 
 	*info = image;
 	*length = 32;
-	put_long(image, 8, index);
-	put_long(image, 4, 3);
+	bytes_put_le32(image + 8, index);
+	bytes_put_le32(image + 4, 3);
 	switch (index) {
 	case 0:
-		put_quad(image, 16, BAR0_SIZE);
+		bytes_put_le64(image + 16, BAR0_SIZE);
 		if (fake->contract == -1)
-			put_long(image, 4, 7);
+			bytes_put_le32(image + 4, 7);
 		else
 			region_areas(fake, image, length);
 		break;
 	case 2:
-		put_quad(image, 16, 0x4000);
+		bytes_put_le64(image + 16, 0x4000);
 		break;
 	case VFIO_PCI_CONFIG_REGION_INDEX:
-		put_quad(image, 16, 4096);
+		bytes_put_le64(image + 16, 4096);
 		break;
 	case VFIO_PCI_ROM_REGION_INDEX:
-		put_quad(image, 16, fake->rom ? 0xc000 : 0);
+		bytes_put_le64(image + 16, fake->rom ? 0xc000 : 0);
 		break;
 	case 9:
 	case 10:
-		put_quad(image, 16,
-			 index == 10           ? fake->dpa_size
-			 : fake->contract == 2 ? 0xf000
-					       : 0x10000);
-		put_long(image, 4, index == 10 ? 15 : 11);
-		put_long(image, 12, 32);
+		bytes_put_le64(image + 16, index == 10           ? fake->dpa_size
+					   : fake->contract == 2 ? 0xf000
+								 : 0x10000);
+		bytes_put_le32(image + 4, index == 10 ? 15 : 11);
+		bytes_put_le32(image + 12, 32);
 		put_header(image, 32, VFIO_REGION_INFO_CAP_TYPE, 1, 0);
-		put_long(image, 40, VFIO_CXL_REGION_TYPE);
-		put_long(image, 44, index == 10 ? 1 : 2);
+		bytes_put_le32(image + 40, VFIO_CXL_REGION_TYPE);
+		bytes_put_le32(image + 44, index == 10 ? 1 : 2);
 		*length = 48;
 		break;
 	default:
@@ -330,32 +330,32 @@ static void fake_config(struct fake_transport *fake)
 {
 	uint8_t *config = fake->config;
 
-	put_long(config, 0, 0xcafe1af4);
-	put_long(config, 8, fake->host_only ? 0x05021000 : 0x03020000);
-	put_long(config, 0x10, 0xc);
+	bytes_put_le32(config, 0xcafe1af4);
+	bytes_put_le32(config + 8, fake->host_only ? 0x05021000 : 0x03020000);
+	bytes_put_le32(config + 0x10, 0xc);
 	config[0x3d] = (uint8_t)fake->pin;
 	config[6] = 0x10;
 	config[0x34] = 0x40;
-	put_long(config, 0x40, 0x00028010); /* Express v2 */
-	put_long(config, 0x80, 0x00000011 | (fake->vectors - 1) << 16);
-	put_long(config, 0x84, 0x1002);
-	put_long(config, 0x88, 0x2002);
-	put_long(config, 0x100, 0x14010023);
-	put_long(config, 0x104, 0x1e98 | 2 << 16 | 0x3cu << 20);
-	put_word(config, 0x10a, fake->host_only ? 0x16 : 0x97);
-	put_long(config, 0x11c, 0x10000003);
-	put_long(config, 0x140, 0x16010023);
-	put_long(config, 0x144, 0x1e98 | 2 << 16 | 0x20u << 20);
-	put_word(config, 0x148, 7);
-	put_long(config, 0x160, 0x00010023);
-	put_long(config, 0x164, 0x1e98 | 0x14u << 20);
-	put_word(config, 0x168, 8);
-	put_long(config, 0x16c, (uint32_t)fake->block_offset | 1 << 8 | 0);
+	bytes_put_le32(config + 0x40, 0x00028010); /* Express v2 */
+	bytes_put_le32(config + 0x80, 0x00000011 | (fake->vectors - 1) << 16);
+	bytes_put_le32(config + 0x84, 0x1002);
+	bytes_put_le32(config + 0x88, 0x2002);
+	bytes_put_le32(config + 0x100, 0x14010023);
+	bytes_put_le32(config + 0x104, 0x1e98 | 2 << 16 | 0x3cu << 20);
+	bytes_put_le16(config + 0x10a, fake->host_only ? 0x16 : 0x97);
+	bytes_put_le32(config + 0x11c, 0x10000003);
+	bytes_put_le32(config + 0x140, 0x16010023);
+	bytes_put_le32(config + 0x144, 0x1e98 | 2 << 16 | 0x20u << 20);
+	bytes_put_le16(config + 0x148, 7);
+	bytes_put_le32(config + 0x160, 0x00010023);
+	bytes_put_le32(config + 0x164, 0x1e98 | 0x14u << 20);
+	bytes_put_le16(config + 0x168, 8);
+	bytes_put_le32(config + 0x16c, (uint32_t)fake->block_offset | 1 << 8 | 0);
 	if (fake->contract == -1)
-		put_long(config, 0x100, 0);
+		bytes_put_le32(config + 0x100, 0);
 	if (fake->power_reset) {
 		config[0x81] = 0x90;
-		put_long(config, 0x90, 0x00030001);
+		bytes_put_le32(config + 0x90, 0x00030001);
 	}
 }
 
@@ -366,15 +366,15 @@ void fake_start(struct fake_transport *fake)
 	fake->memory = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	cr_assert_eq(ftruncate(fake->memory, (off_t)(BAR0_SIZE + fake->dpa_size)), 0);
 	fake_config(fake);
-	put_long(block, 0x1000, 1 | 0x11 << 16 | 2u << 24);
-	put_long(block, 0x1004, 2 | 2 << 16 | 0x80u << 20);
-	put_long(block, 0x1008, 5 | 1 << 16 | 0x110u << 20);
-	put_long(block, HDM, fake->decoder_code);
-	put_long(block, HDM + 4, 2);
+	bytes_put_le32(block + 0x1000, 1 | 0x11 << 16 | 2u << 24);
+	bytes_put_le32(block + 0x1004, 2 | 2 << 16 | 0x80u << 20);
+	bytes_put_le32(block + 0x1008, 5 | 1 << 16 | 0x110u << 20);
+	bytes_put_le32(block + HDM, fake->decoder_code);
+	bytes_put_le32(block + HDM + 4, 2);
 	if (fake->committed) {
-		put_quad(block, HDM + 0x10, 0x4000000000);
-		put_quad(block, HDM + 0x18, (fake->dpa_size + 0xfffffff) & ~0xfffffffull);
-		put_long(block, HDM + 0x20, 0x700 | (fake->host_only ? 0x1000 : 0));
+		bytes_put_le64(block + HDM + 0x10, 0x4000000000);
+		bytes_put_le64(block + HDM + 0x18, (fake->dpa_size + 0xfffffff) & ~0xfffffffull);
+		bytes_put_le32(block + HDM + 0x20, 0x700 | (fake->host_only ? 0x1000 : 0));
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/unit/core/fake_kvm.h"
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "devices/pci/msix.h"
 #include "fake_transport.h"
@@ -336,10 +337,10 @@ Test(passthrough, bars_follow_relocation_and_memory_enable)
 	cr_expect_eq(windows().registers, 0u);
 	cr_expect_eq(windows().dpa, 1u, "the decoder does not care about Memory Space");
 	cr_expect_eq(mmio_read(0x900101000, 4), 0xffffffffu);
-	cr_expect_eq(pci_get_word(fake.config, PCI_COMMAND), 0, "the device is told");
+	cr_expect_eq(bytes_get_le16(fake.config + PCI_COMMAND), 0, "the device is told");
 	config_write(PCI_COMMAND, 2, 2);
 	cr_expect_eq(windows().registers, 2u);
-	cr_expect_eq(pci_get_word(fake.config, PCI_COMMAND), 2);
+	cr_expect_eq(bytes_get_le16(fake.config + PCI_COMMAND), 2);
 	/* Over RAM: not mapped, all-ones, no harm. */
 	config_write(0x10, 0, 4);
 	config_write(0x14, 0, 4);
@@ -356,14 +357,14 @@ Test(passthrough, forwarded_accesses)
 	fake_init(&fake);
 	up();
 	place_bars();
-	put_quad(fake.bar2, 0x100, 0x1122334455667788);
+	bytes_put_le64(fake.bar2 + 0x100, 0x1122334455667788);
 	cr_expect_eq(mmio_read(BAR2 + 0x100, 8), 0x1122334455667788u);
 	cr_expect_eq(mmio_read(BAR2 + 0x100, 1), 0x88u);
 	cr_expect_eq(mmio_read(BAR2 + 0x102, 2), 0x5566u);
 	mmio_write(BAR2 + 0x104, 0xaabbccdd, 4);
 	cr_expect_eq(mmio_read(BAR2 + 0x104, 4), 0xaabbccddu);
 	/* Behind the MSI-X table, in the same page. */
-	put_long(fake.bar2, 0x1080, 0x77);
+	bytes_put_le32(fake.bar2 + 0x1080, 0x77);
 	cr_expect_eq(mmio_read(BAR2 + 0x1080, 4), 0x77u);
 	fake.fail[FAKE_READ] = -EIO;
 	cr_expect_eq(mmio_read(BAR2 + 0x100, 4), 0xffffffffu);
@@ -616,7 +617,7 @@ Test(passthrough, reset_retries_and_checks_that_the_device_is_alive)
 	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	cr_expect_eq(fake.calls[FAKE_RESET], 20u);
 	fake.fail[FAKE_RESET] = 0;
-	put_word(fake.config, 0, 0xffff);
+	bytes_put_le16(fake.config, 0xffff);
 	config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	cr_expect(passthrough_is_lost(device));
 	cr_expect_eq(config_read(0, 4), 0xffffffffu);

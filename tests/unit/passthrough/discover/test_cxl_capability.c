@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/vfio.h>
 
+#include "core/bytes.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/discover/cxl_capability.h"
 #include "wire/vfio_cxl.h"
@@ -35,12 +36,12 @@ static void make_info(uint32_t capability_length)
 	memset(image, 0, sizeof(image));
 	make_regions();
 	length = 24 + capability_length;
-	put_long(image, 4, 0x282);
-	put_long(image, 8, 11);
-	put_long(image, 12, 5);
+	bytes_put_le32(image + 4, 0x282);
+	bytes_put_le32(image + 8, 11);
+	bytes_put_le32(image + 12, 5);
 	if (!capability_length)
 		return;
-	put_long(image, 16, 24);
+	bytes_put_le32(image + 16, 24);
 	put_header(image, 24, 6, 1, 0);
 }
 
@@ -48,21 +49,21 @@ static void make_v2(void)
 {
 	make_info(32);
 	image[24 + 8] = 2;
-	put_long(image, 24 + 0xc, 3);
-	put_quad(image, 24 + 0x10, 0x1ff1000);
-	put_long(image, 24 + 0x18, 10);
-	put_long(image, 24 + 0x1c, 9);
+	bytes_put_le32(image + 24 + 0xc, 3);
+	bytes_put_le64(image + 24 + 0x10, 0x1ff1000);
+	bytes_put_le32(image + 24 + 0x18, 10);
+	bytes_put_le32(image + 24 + 0x1c, 9);
 }
 
 static void make_v3(void)
 {
 	make_info(48);
-	put_long(image, 24 + 8, 1);
-	put_long(image, 24 + 0xc, 10);
-	put_long(image, 24 + 0x10, 9);
-	put_long(image, 24 + 0x14, 2);
-	put_quad(image, 24 + 0x20, 0x1ff0000);
-	put_quad(image, 24 + 0x28, 0x10000);
+	bytes_put_le32(image + 24 + 8, 1);
+	bytes_put_le32(image + 24 + 0xc, 10);
+	bytes_put_le32(image + 24 + 0x10, 9);
+	bytes_put_le32(image + 24 + 0x14, 2);
+	bytes_put_le64(image + 24 + 0x20, 0x1ff0000);
+	bytes_put_le64(image + 24 + 0x28, 0x10000);
 }
 
 static int parse(void)
@@ -124,7 +125,7 @@ Test(cxl_capability, regions_only)
 Test(cxl_capability, plain_pci)
 {
 	make_info(0);
-	put_long(image, 4, 0x82);
+	bytes_put_le32(image + 4, 0x82);
 	cr_assert_eq(parse(), 0);
 	cr_assert_eq(record.contract, CXL_CONTRACT_NONE);
 }
@@ -148,20 +149,21 @@ Test(cxl_capability, refused_v2)
 	REFUSED(make_v2, image[24 + 8] = 6);
 	REFUSED(make_v2, image[24 + 9] = 1);
 	REFUSED(make_v2, image[24 + 11] = 1);
-	REFUSED(make_v2, put_long(image, 24 + 0xc, 4));
-	REFUSED(make_v2, put_long(image, 24 + 0xc, 10));
-	REFUSED(make_v2, put_quad(image, 24 + 0x10, 0));
-	REFUSED(make_v2, put_quad(image, 24 + 0x10, 0x1ff0000));
-	REFUSED(make_v2, put_quad(image, 24 + 0x10, 0x2001000));
-	REFUSED(make_v2, put_quad(image, 24 + 0x10, 0xffffffffffff1000));
-	REFUSED(make_v2, put_long(image, 24 + 0x18, 9));
-	REFUSED(make_v2, put_long(image, 24 + 0x18, 8));
-	REFUSED(make_v2, put_long(image, 24 + 0x18, 11));
-	REFUSED(make_v2, put_long(image, 24 + 0x1c, 0xffffffff));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0xc, 4));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0xc, 10));
+	REFUSED(make_v2, bytes_put_le64(image + 24 + 0x10, 0));
+	REFUSED(make_v2, bytes_put_le64(image + 24 + 0x10, 0x1ff0000));
+	REFUSED(make_v2, bytes_put_le64(image + 24 + 0x10, 0x2001000));
+	REFUSED(make_v2, bytes_put_le64(image + 24 + 0x10, 0xffffffffffff1000));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0x18, 9));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0x18, 8));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0x18, 11));
+	REFUSED(make_v2, bytes_put_le32(image + 24 + 0x1c, 0xffffffff));
 	REFUSED(make_v2, put_header(image, 24, 6, 2, 0));
-	REFUSED(make_v2, put_long(image, 4, 0x82));
-	REFUSED(make_v2, put_long(image, 4, 0x280));
-	REFUSED(make_v2, (put_long(image, 24 + 0x18, 9), put_long(image, 24 + 0x1c, 10)));
+	REFUSED(make_v2, bytes_put_le32(image + 4, 0x82));
+	REFUSED(make_v2, bytes_put_le32(image + 4, 0x280));
+	REFUSED(make_v2,
+		(bytes_put_le32(image + 24 + 0x18, 9), bytes_put_le32(image + 24 + 0x1c, 10)));
 	REFUSED(make_v2, regions[2].size = 0);
 	REFUSED(make_v2, regions[10].size = 0);
 	REFUSED(make_v2, regions[10].size = 4095);
@@ -179,17 +181,17 @@ Test(cxl_capability, refused_v3)
 {
 	REFUSED(make_v3, length = 24 + 44);
 	REFUSED(make_v3, length = 24 + 56);
-	REFUSED(make_v3, put_long(image, 24 + 8, 2));
-	REFUSED(make_v3, put_long(image, 24 + 0xc, 8));
-	REFUSED(make_v3, put_long(image, 24 + 0xc, 3));
-	REFUSED(make_v3, put_long(image, 24 + 0x10, 10));
-	REFUSED(make_v3, put_long(image, 24 + 0x14, 6));
-	REFUSED(make_v3, put_long(image, 24 + 0x18, 1));
-	REFUSED(make_v3, put_long(image, 24 + 0x1c, 1));
-	REFUSED(make_v3, put_quad(image, 24 + 0x20, 0x1ff1000));
-	REFUSED(make_v3, put_quad(image, 24 + 0x20, 0x2000000));
-	REFUSED(make_v3, put_quad(image, 24 + 0x28, 0x20000));
-	REFUSED(make_v3, put_quad(image, 24 + 0x28, 0));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 8, 2));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0xc, 8));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0xc, 3));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0x10, 10));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0x14, 6));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0x18, 1));
+	REFUSED(make_v3, bytes_put_le32(image + 24 + 0x1c, 1));
+	REFUSED(make_v3, bytes_put_le64(image + 24 + 0x20, 0x1ff1000));
+	REFUSED(make_v3, bytes_put_le64(image + 24 + 0x20, 0x2000000));
+	REFUSED(make_v3, bytes_put_le64(image + 24 + 0x28, 0x20000));
+	REFUSED(make_v3, bytes_put_le64(image + 24 + 0x28, 0));
 }
 
 Test(cxl_capability, refused_regions)
@@ -198,8 +200,8 @@ Test(cxl_capability, refused_regions)
 	REFUSED(make_none, regions[9].typed = false);
 	REFUSED(make_none, regions[10].subtype = 2);
 	REFUSED(make_none, regions[10].type = 1);
-	REFUSED(make_none, put_long(image, 8, 10));
-	REFUSED(make_none, put_long(image, 8, 5));
+	REFUSED(make_none, bytes_put_le32(image + 8, 10));
+	REFUSED(make_none, bytes_put_le32(image + 8, 5));
 }
 
 static uint8_t config[4096];
@@ -207,14 +209,14 @@ static uint8_t config[4096];
 static void make_locator(uint32_t low, uint32_t high)
 {
 	memset(config, 0, sizeof(config));
-	put_long(config, 0x100, 0x0023 | 1 << 16 | 0x200u << 20);
-	put_long(config, 0x104, 0x1e98 | 0x38u << 20);
-	put_long(config, 0x200, 0x0023 | 1 << 16);
-	put_long(config, 0x204, 0x1e98 | 0x1cu << 20);
-	put_word(config, 0x208, 8);
-	put_long(config, 0x20c, 0x3 << 8 | 1);
-	put_long(config, 0x214, low);
-	put_long(config, 0x218, high);
+	bytes_put_le32(config + 0x100, 0x0023 | 1 << 16 | 0x200u << 20);
+	bytes_put_le32(config + 0x104, 0x1e98 | 0x38u << 20);
+	bytes_put_le32(config + 0x200, 0x0023 | 1 << 16);
+	bytes_put_le32(config + 0x204, 0x1e98 | 0x1cu << 20);
+	bytes_put_le16(config + 0x208, 8);
+	bytes_put_le32(config + 0x20c, 0x3 << 8 | 1);
+	bytes_put_le32(config + 0x214, low);
+	bytes_put_le32(config + 0x218, high);
 }
 
 Test(cxl_capability, locate)
@@ -248,9 +250,9 @@ Test(cxl_capability, find_dvsec_is_bounded)
 	cr_expect_eq(cxl_find_dvsec(config, 0x20b, 8, &size), 0u, "header beyond the image");
 	cr_expect_eq(cxl_find_dvsec(config, 0x21b, 8, &size), 0u, "body beyond the image");
 	cr_expect_eq(cxl_find_dvsec(config, 0x100, 0, &size), 0u, "no extended space");
-	put_long(config, 0x200, 0x0023 | 1 << 16 | 0x100u << 20);
-	put_word(config, 0x208, 9);
+	bytes_put_le32(config + 0x200, 0x0023 | 1 << 16 | 0x100u << 20);
+	bytes_put_le16(config + 0x208, 9);
 	cr_expect_eq(cxl_find_dvsec(config, 4096, 8, &size), 0u, "loop");
-	put_long(config, 0x200, 0x0023 | 1 << 16 | 0xffcu << 20);
+	bytes_put_le32(config + 0x200, 0x0023 | 1 << 16 | 0xffcu << 20);
 	cr_expect_eq(cxl_find_dvsec(config, 4096, 8, &size), 0u, "next at the very end");
 }

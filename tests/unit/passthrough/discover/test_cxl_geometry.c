@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/discover/cxl_geometry.h"
 
@@ -32,23 +33,23 @@ static int discover(void)
 
 static void make_hdm(uint32_t at, uint32_t code)
 {
-	put_long(block, at, code);
-	put_long(block, at + 4, 2);
+	bytes_put_le32(block + at, code);
+	bytes_put_le32(block + at + 4, 2);
 }
 
 static void make_decoder(uint32_t hdm, unsigned int n, uint64_t base, uint64_t size, uint32_t ctrl)
 {
-	put_quad(block, hdm + 0x10 + 0x20 * n, base);
-	put_quad(block, hdm + 0x18 + 0x20 * n, size);
-	put_long(block, hdm + 0x20 + 0x20 * n, ctrl);
+	bytes_put_le64(block + hdm + 0x10 + 0x20 * n, base);
+	bytes_put_le64(block + hdm + 0x18 + 0x20 * n, size);
+	bytes_put_le32(block + hdm + 0x20 + 0x20 * n, ctrl);
 }
 
 static void make_array(uint32_t at)
 {
-	put_long(block, at, 1 | 0x11 << 16 | 3u << 24);
-	put_long(block, at + 4, 2 | 2 << 16 | 0x80u << 20);
-	put_long(block, at + 8, 4 | 2 << 16 | 0xd8u << 20);
-	put_long(block, at + 12, 5 | 1 << 16 | 0x110u << 20);
+	bytes_put_le32(block + at, 1 | 0x11 << 16 | 3u << 24);
+	bytes_put_le32(block + at + 4, 2 | 2 << 16 | 0x80u << 20);
+	bytes_put_le32(block + at + 8, 4 | 2 << 16 | 0xd8u << 20);
+	bytes_put_le32(block + at + 12, 5 | 1 << 16 | 0x110u << 20);
 }
 
 Test(cxl_geometry, v2_one_decoder)
@@ -93,8 +94,8 @@ Test(cxl_geometry, later_generation_starts_at_the_hdm_structure)
 
 Test(cxl_geometry, hdm_far_behind_in_the_array)
 {
-	put_long(block, 0, 1 | 0x11 << 16 | 12u << 24);
-	put_long(block, 12 * 4, 5 | 1 << 16 | 0x200u << 20);
+	bytes_put_le32(block, 1 | 0x11 << 16 | 12u << 24);
+	bytes_put_le32(block + 12 * 4, 5 | 1 << 16 | 0x200u << 20);
 	make_hdm(0x200, 1);
 	block_size = 0x1000;
 	cr_assert_eq(discover(), 0, "%s", why);
@@ -109,18 +110,18 @@ Test(cxl_geometry, refused)
 	block_size = 0x13c;
 	cr_expect_eq(discover(), -EPROTO, "structure ends behind the region");
 	block_size = 0x140;
-	put_long(block, 0x110, 1);
+	bytes_put_le32(block + 0x110, 1);
 	cr_expect_eq(discover(), -EPROTO, "two decoders do not fit");
-	put_long(block, 0x110, 0xd);
+	bytes_put_le32(block + 0x110, 0xd);
 	cr_expect_eq(discover(), -EPROTO, "reserved code");
 	make_hdm(0x110, 0);
 	make_decoder(0x110, 0, 0, 0, 0x600);
 	cr_expect_eq(discover(), -EPROTO, "committed with size 0");
-	put_long(block, 12, 6 | 1 << 16 | 0x110u << 20);
+	bytes_put_le32(block + 12, 6 | 1 << 16 | 0x110u << 20);
 	cr_expect_eq(discover(), -EPROTO, "no HDM capability");
-	put_long(block, 0, 1 | 0x11 << 16 | 0xffu << 24);
+	bytes_put_le32(block, 1 | 0x11 << 16 | 0xffu << 24);
 	cr_expect_eq(discover(), -EPROTO, "array longer than the region");
-	put_long(block, 12, 5 | 1 << 16 | 0xfffu << 20);
+	bytes_put_le32(block + 12, 5 | 1 << 16 | 0xfffu << 20);
 	cr_expect_eq(discover(), -EPROTO, "pointer outside");
 	block_size = 0x1c;
 	cr_expect_eq(discover(), -EPROTO, "tiny region");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/bytes.h"
 #include "script_server.h"
 
 #include <criterion/criterion.h>
@@ -92,17 +93,17 @@ static void reply_region(struct script_server *server, struct script_message *me
 	uint32_t index = 0;
 
 	memcpy(&index, message->payload + 8, 4);
-	put_long(info, 0, 32);
-	put_long(info, 8, index);
+	bytes_put_le32(info, 32);
+	bytes_put_le32(info + 8, index);
 	if (index == 0) {
-		put_long(info, 0, 64);
-		put_long(info, 4, 15);
-		put_long(info, 12, 32);
-		put_quad(info, 16, 0x10000);
+		bytes_put_le32(info, 64);
+		bytes_put_le32(info + 4, 15);
+		bytes_put_le32(info + 12, 32);
+		bytes_put_le64(info + 16, 0x10000);
 		put_header(info, 32, VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1, 0);
-		put_long(info, 40, 1);
-		put_quad(info, 48, 0x1000);
-		put_quad(info, 56, 0xf000);
+		bytes_put_le32(info + 40, 1);
+		bytes_put_le64(info + 48, 0x1000);
+		bytes_put_le64(info + 56, 0xf000);
 		script_reply(server, message, info, 64, &server->memory, 1);
 		return;
 	}
@@ -111,8 +112,8 @@ static void reply_region(struct script_server *server, struct script_message *me
 		return;
 	}
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
-		put_long(info, 4, 3);
-		put_quad(info, 16, 4096);
+		bytes_put_le32(info + 4, 3);
+		bytes_put_le64(info + 16, 4096);
 	}
 	script_reply(server, message, info, 32, NULL, 0);
 }
@@ -128,10 +129,10 @@ static void answer(struct script_server *server, struct script_message *message)
 		script_reply(server, message, json, sizeof(json), NULL, 0);
 		return;
 	case VFIO_USER_DEVICE_GET_INFO:
-		put_long(info, 0, 24);
-		put_long(info, 4, VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET);
-		put_long(info, 8, 9);
-		put_long(info, 12, 5);
+		bytes_put_le32(info, 24);
+		bytes_put_le32(info + 4, VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET);
+		bytes_put_le32(info + 8, 9);
+		bytes_put_le32(info + 12, 5);
 		script_reply(server, message, info, 24, NULL, 0);
 		return;
 	case VFIO_USER_DEVICE_GET_REGION_INFO:
@@ -139,8 +140,8 @@ static void answer(struct script_server *server, struct script_message *message)
 		return;
 	case VFIO_USER_DEVICE_GET_IRQ_INFO:
 		memcpy(info, message->payload, 16);
-		put_long(info, 4, VFIO_IRQ_INFO_EVENTFD);
-		put_long(info, 12, message->payload[8] == VFIO_PCI_MSIX_IRQ_INDEX ? 8 : 0);
+		bytes_put_le32(info + 4, VFIO_IRQ_INFO_EVENTFD);
+		bytes_put_le32(info + 12, message->payload[8] == VFIO_PCI_MSIX_IRQ_INDEX ? 8 : 0);
 		script_reply(server, message, info, 16, NULL, 0);
 		return;
 	case VFIO_USER_REGION_READ:

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/client.h"
@@ -504,7 +505,7 @@ static bool hook_short(struct script_server *s, struct script_message *message)
 		script_reply(s, message, bytes, 18, NULL, 0);
 		return true;
 	case 4: /* another count than asked */
-		put_long(bytes, 12, 3);
+		bytes_put_le32(bytes + 12, 3);
 		script_reply(s, message, bytes, 20, NULL, 0);
 		return true;
 	case 8: /* nothing at all */
@@ -590,26 +591,26 @@ static bool hook_info(struct script_server *s, struct script_message *message)
 		return true;
 	}
 	if (message->header.command == VFIO_USER_DEVICE_GET_INFO && lie == 1) {
-		put_long(info, 0, 24);
-		put_long(info, 8, 1000);
+		bytes_put_le32(info, 24);
+		bytes_put_le32(info + 8, 1000);
 		script_reply(s, message, info, 24, NULL, 0);
 		return true;
 	}
 	if (message->header.command == VFIO_USER_DEVICE_GET_INFO && lie == 2) {
-		put_long(info, 0, 0xffffffff);
+		bytes_put_le32(info, 0xffffffff);
 		script_reply(s, message, info, 24, NULL, 0);
 		return true;
 	}
 	if (message->header.command == VFIO_USER_DEVICE_GET_REGION_INFO && lie == 3) {
-		put_long(info, 0, 32);
-		put_long(info, 8, 77);
+		bytes_put_le32(info, 32);
+		bytes_put_le32(info + 8, 77);
 		script_reply(s, message, info, 32, &s->memory, 1);
 		return true;
 	}
 	if (message->header.command == VFIO_USER_DEVICE_GET_REGION_INFO && lie == 4) {
 		int fds[2] = {s->memory, s->memory};
 
-		put_long(info, 0, 32);
+		bytes_put_le32(info, 32);
 		memcpy(info + 8, message->payload + 8, 4);
 		script_reply(s, message, info, 32, fds, 2);
 		return true;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio/vfio.h"
@@ -83,17 +84,17 @@ static int fake_replace(void *opaque, int fd, int with)
 
 static int fake_device_info(uint8_t *info)
 {
-	uint32_t size = image_get_long(info, 0);
+	uint32_t size = bytes_get_le32(info);
 
-	put_long(info, 4, 2 | (fake.reset_flag ? 1 : 0) | 0x80);
-	put_long(info, 8, 9);
-	put_long(info, 12, 5);
-	put_long(info, 16, 0);
+	bytes_put_le32(info + 4, 2 | (fake.reset_flag ? 1 : 0) | 0x80);
+	bytes_put_le32(info + 8, 9);
+	bytes_put_le32(info + 12, 5);
+	bytes_put_le32(info + 16, 0);
 	if (size >= 40) {
-		put_long(info, 16, 24);
+		bytes_put_le32(info + 16, 24);
 		put_header(info, 24, 5, 1, 0);
 	} else {
-		put_long(info, 0, 40);
+		bytes_put_le32(info, 40);
 	}
 	return 0;
 }
@@ -101,26 +102,26 @@ static int fake_device_info(uint8_t *info)
 /* Two ranges around the MSI window, behind a capability that nobody knows. */
 static int fake_iommu_info(uint8_t *info)
 {
-	put_long(info, 0, 24 + 8 + 48);
-	put_long(info, 4, fake.iova_last ? 3 : 1);
-	put_long(info, 16, 24);
+	bytes_put_le32(info, 24 + 8 + 48);
+	bytes_put_le32(info + 4, fake.iova_last ? 3 : 1);
+	bytes_put_le32(info + 16, 24);
 	put_header(info, 24, 9, 1, 32);
 	put_header(info, 32, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1, 0);
-	put_long(info, 40, fake.iova_count);
-	put_quad(info, 48, 0);
-	put_quad(info, 56, 0xfedfffff);
-	put_quad(info, 64, 0xfef00000);
-	put_quad(info, 72, fake.iova_last);
+	bytes_put_le32(info + 40, fake.iova_count);
+	bytes_put_le64(info + 48, 0);
+	bytes_put_le64(info + 56, 0xfedfffff);
+	bytes_put_le64(info + 64, 0xfef00000);
+	bytes_put_le64(info + 72, fake.iova_last);
 	return 0;
 }
 
 static int fake_iova_ranges(uint8_t *ranges)
 {
-	uint64_t *list = (uint64_t *)(uintptr_t)image_get_quad(ranges, 16);
+	uint64_t *list = (uint64_t *)(uintptr_t)bytes_get_le64(ranges + 16);
 
 	if (!fake.iova_last)
 		return -ENOTTY;
-	put_long(ranges, 8, fake.iova_count);
+	bytes_put_le32(ranges + 8, fake.iova_count);
 	list[1] = 0xfedfffff;
 	list[3] = fake.iova_last;
 	return 0;
@@ -145,7 +146,7 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		return fake.fail_error;
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
-		put_long(bytes, 4, fake.viable ? VFIO_GROUP_FLAGS_VIABLE : 0);
+		bytes_put_le32(bytes + 4, fake.viable ? VFIO_GROUP_FLAGS_VIABLE : 0);
 		return 0;
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
@@ -167,66 +168,66 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		fake.open_fds++;
 		return fake.next_fd++;
 	case VFIO_CDEV_BIND_IOMMUFD:
-		note("bind %d;", (int)image_get_long(bytes, 8));
-		put_long(bytes, 12, 5);
+		note("bind %d;", (int)bytes_get_le32(bytes + 8));
+		bytes_put_le32(bytes + 12, 5);
 		return 0;
 	case IOMMUFD_IOAS_ALLOC:
-		put_long(bytes, 8, 33);
+		bytes_put_le32(bytes + 8, 33);
 		return 0;
 	case VFIO_CDEV_ATTACH_IOMMUFD_PT:
-		note("attach %u;", image_get_long(bytes, 8));
+		note("attach %u;", bytes_get_le32(bytes + 8));
 		return 0;
 	case VFIO_DEVICE_GET_INFO:
 		return fake_device_info(bytes);
 	case VFIO_DEVICE_GET_REGION_INFO:
-		if (image_get_long(bytes, 8) > 7)
+		if (bytes_get_le32(bytes + 8) > 7)
 			return -EINVAL;
-		put_long(bytes, 4, 7);
-		put_quad(bytes, 16, 0x4000);
-		put_quad(bytes, 24, (uint64_t)image_get_long(bytes, 8) << 40);
+		bytes_put_le32(bytes + 4, 7);
+		bytes_put_le64(bytes + 16, 0x4000);
+		bytes_put_le64(bytes + 24, (uint64_t)bytes_get_le32(bytes + 8) << 40);
 		return 0;
 	case VFIO_DEVICE_GET_IRQ_INFO:
-		put_long(bytes, 4, 1);
-		put_long(bytes, 12, 4);
+		bytes_put_le32(bytes + 4, 1);
+		bytes_put_le32(bytes + 12, 4);
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
-		note("irqs %u+%u;", image_get_long(bytes, 8), image_get_long(bytes, 16));
-		if (image_get_long(bytes, 4) & VFIO_IRQ_SET_DATA_EVENTFD)
-			fake.eventfds[image_get_long(bytes, 8)] = (int)image_get_long(bytes, 20);
+		note("irqs %u+%u;", bytes_get_le32(bytes + 8), bytes_get_le32(bytes + 16));
+		if (bytes_get_le32(bytes + 4) & VFIO_IRQ_SET_DATA_EVENTFD)
+			fake.eventfds[bytes_get_le32(bytes + 8)] = (int)bytes_get_le32(bytes + 20);
 		return 0;
 	/* The same number means something else on each kind of file. */
 	case VFIO_IOMMU_MAP_DMA:
-		if (image_get_long(bytes, 0) == sizeof(struct vfio_iommu_type1_dma_map))
-			note("map %lx+%lx;", (unsigned long)image_get_quad(bytes, 16),
-			     (unsigned long)image_get_quad(bytes, 24));
+		if (bytes_get_le32(bytes) == sizeof(struct vfio_iommu_type1_dma_map))
+			note("map %lx+%lx;", (unsigned long)bytes_get_le64(bytes + 16),
+			     (unsigned long)bytes_get_le64(bytes + 24));
 		else
-			note("hot reset %u;", image_get_long(bytes, 8));
+			note("hot reset %u;", bytes_get_le32(bytes + 8));
 		return 0;
 	case VFIO_IOMMU_UNMAP_DMA:
-		note("unmap %lx+%lx;", (unsigned long)image_get_quad(bytes, 8),
-		     (unsigned long)image_get_quad(bytes, 16));
+		note("unmap %lx+%lx;", (unsigned long)bytes_get_le64(bytes + 8),
+		     (unsigned long)bytes_get_le64(bytes + 16));
 		return 0;
 	case IOMMUFD_IOAS_IOVA_RANGES:
 		return fake_iova_ranges(bytes);
 	case IOMMUFD_IOAS_MAP:
-		note("ioas map %u %lx;", image_get_long(bytes, 8),
-		     (unsigned long)image_get_quad(bytes, 32));
+		note("ioas map %u %lx;", bytes_get_le32(bytes + 8),
+		     (unsigned long)bytes_get_le64(bytes + 32));
 		return 0;
 	case IOMMUFD_DESTROY:
-		note("destroy %u;", image_get_long(bytes, 4));
+		note("destroy %u;", bytes_get_le32(bytes + 4));
 		return 0;
 	case IOMMUFD_IOAS_UNMAP:
-		note("ioas unmap %lx;", (unsigned long)image_get_quad(bytes, 8));
+		note("ioas unmap %lx;", (unsigned long)bytes_get_le64(bytes + 8));
 		return 0;
 	case VFIO_DEVICE_FEATURE:
 		if (!fake.dma_buf)
 			return -ENOTTY;
-		note("dma-buf region %u offset %lx;", image_get_long(bytes, 8),
-		     (unsigned long)image_get_quad(bytes, 24));
+		note("dma-buf region %u offset %lx;", bytes_get_le32(bytes + 8),
+		     (unsigned long)bytes_get_le64(bytes + 24));
 		fake.open_fds++;
 		return fake.next_fd++;
 	case IOMMUFD_IOAS_MAP_FILE:
-		note("ioas file %lx;", (unsigned long)image_get_quad(bytes, 32));
+		note("ioas file %lx;", (unsigned long)bytes_get_le64(bytes + 32));
 		return 0;
 	case VFIO_DEVICE_RESET:
 		if (fake.resets_refused)
@@ -234,14 +235,14 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 		note("reset;");
 		return 0;
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		if (image_get_long(bytes, 0) == 4096)
+		if (bytes_get_le32(bytes) == 4096)
 			return fake_iommu_info(bytes);
-		put_long(bytes, 4, fake.hot_reset_flags);
-		put_long(bytes, 8, fake.hot_reset_count);
+		bytes_put_le32(bytes + 4, fake.hot_reset_flags);
+		bytes_put_le32(bytes + 8, fake.hot_reset_count);
 		for (uint32_t i = 0; i < fake.hot_reset_count; i++)
-			put_long(bytes, 12 + 8 * i,
-				 i == 0 && fake.hot_reset_first ? fake.hot_reset_first
-								: fake.hot_reset_group);
+			bytes_put_le32(bytes + 12 + 8 * i, i == 0 && fake.hot_reset_first
+								   ? fake.hot_reset_first
+								   : fake.hot_reset_group);
 		return 0;
 	default:
 		cr_assert(false, "unexpected ioctl %lx on %d", request, fd);

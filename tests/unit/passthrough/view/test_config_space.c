@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/bytes.h"
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
 #include "tests/unit/passthrough/transport/info_image.h"
@@ -26,39 +27,39 @@ static void on_hidden(void *opaque, bool extended, uint16_t id, const char *reas
 static void make(void)
 {
 	memset(config, 0, sizeof(config));
-	put_long(config, 0, 0xcafe1af4);
-	put_long(config, 8, 0x03020001);
-	put_long(config, 0x10, 0xc);
-	put_long(config, 0x18, 0x1);
-	put_long(config, 0x1c, 0x4);
-	put_long(config, 0x2c, 0x12345678);
+	bytes_put_le32(config, 0xcafe1af4);
+	bytes_put_le32(config + 8, 0x03020001);
+	bytes_put_le32(config + 0x10, 0xc);
+	bytes_put_le32(config + 0x18, 0x1);
+	bytes_put_le32(config + 0x1c, 0x4);
+	bytes_put_le32(config + 0x2c, 0x12345678);
 	config[6] = 0x10;
 	config[0x34] = 0x40;
 	config[0x3d] = 1;
-	put_long(config, 0x40, 0x00034801); /* PM */
-	put_long(config, 0x48, 0x00026010); /* Express v2 */
-	put_long(config, 0x4c, 0x00008001);
+	bytes_put_le32(config + 0x40, 0x00034801); /* PM */
+	bytes_put_le32(config + 0x48, 0x00026010); /* Express v2 */
+	bytes_put_le32(config + 0x4c, 0x00008001);
 	config[0x49] = 0xa0;
-	put_long(config, 0xa0, 0x0007b011); /* MSI-X, 8 vectors */
-	put_long(config, 0xa4, 0x2000);
-	put_long(config, 0xa8, 0x3000);
-	put_long(config, 0xb0, 0x0008c009); /* vendor, 8 bytes */
-	put_long(config, 0xb4, 0xfeedbeef);
-	put_long(config, 0xc0, 0x0086d805);  /* MSI, 64-bit, 8 vectors */
-	put_long(config, 0xd8, 0x00000003);  /* VPD: hidden */
-	put_long(config, 0x100, 0x18020001); /* AER: hidden */
-	put_long(config, 0x180, 0x1d010003); /* serial number */
-	put_long(config, 0x184, 0x11111111);
-	put_long(config, 0x1d0, 0x20010023); /* CXL device DVSEC */
-	put_long(config, 0x1d4, 0x1e98 | 2 << 16 | 0x3cu << 20 >> 0);
-	put_word(config, 0x1da, 0x1e);
-	put_long(config, 0x200, 0x2401000f); /* ATS: hidden */
-	put_long(config, 0x240, 0x26010023); /* vendor DVSEC: hidden */
-	put_long(config, 0x244, 0x10de | 0x10u << 20);
-	put_long(config, 0x260, 0x00010023); /* register locator */
-	put_long(config, 0x264, 0x1e98 | 0x14u << 20);
-	put_word(config, 0x268, 8);
-	put_long(config, 0x26c, 0x100);
+	bytes_put_le32(config + 0xa0, 0x0007b011); /* MSI-X, 8 vectors */
+	bytes_put_le32(config + 0xa4, 0x2000);
+	bytes_put_le32(config + 0xa8, 0x3000);
+	bytes_put_le32(config + 0xb0, 0x0008c009); /* vendor, 8 bytes */
+	bytes_put_le32(config + 0xb4, 0xfeedbeef);
+	bytes_put_le32(config + 0xc0, 0x0086d805);  /* MSI, 64-bit, 8 vectors */
+	bytes_put_le32(config + 0xd8, 0x00000003);  /* VPD: hidden */
+	bytes_put_le32(config + 0x100, 0x18020001); /* AER: hidden */
+	bytes_put_le32(config + 0x180, 0x1d010003); /* serial number */
+	bytes_put_le32(config + 0x184, 0x11111111);
+	bytes_put_le32(config + 0x1d0, 0x20010023); /* CXL device DVSEC */
+	bytes_put_le32(config + 0x1d4, 0x1e98 | 2 << 16 | 0x3cu << 20 >> 0);
+	bytes_put_le16(config + 0x1da, 0x1e);
+	bytes_put_le32(config + 0x200, 0x2401000f); /* ATS: hidden */
+	bytes_put_le32(config + 0x240, 0x26010023); /* vendor DVSEC: hidden */
+	bytes_put_le32(config + 0x244, 0x10de | 0x10u << 20);
+	bytes_put_le32(config + 0x260, 0x00010023); /* register locator */
+	bytes_put_le32(config + 0x264, 0x1e98 | 0x14u << 20);
+	bytes_put_le16(config + 0x268, 8);
+	bytes_put_le32(config + 0x26c, 0x100);
 }
 
 static void build(void)
@@ -121,13 +122,13 @@ Test(config_space, ways_to_reset)
 	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
 	cr_expect_not(facts.function_reset);
 	cr_expect(facts.power_reset);
-	put_word(config, 0x44, PCI_PM_CTRL_NO_SOFT_RESET);
-	put_long(config, 0x4c, PCI_EXP_DEVCAP_FLR);
+	bytes_put_le16(config + 0x44, PCI_PM_CTRL_NO_SOFT_RESET);
+	bytes_put_le32(config + 0x4c, PCI_EXP_DEVCAP_FLR);
 	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
 	cr_expect(facts.function_reset);
 	cr_expect_not(facts.power_reset);
-	put_long(config, 0x4c, 0);
-	put_long(config, 0xb0, 0x02060013 | 0xc000); /* Advanced Features, FLR */
+	bytes_put_le32(config + 0x4c, 0);
+	bytes_put_le32(config + 0xb0, 0x02060013 | 0xc000); /* Advanced Features, FLR */
 	config[0xb0 + PCI_AF_CAP] = PCI_AF_CAP_FLR;
 	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
 	cr_expect(facts.function_reset);
@@ -143,12 +144,12 @@ Test(config_space, the_guest_sees_what_the_table_says)
 	cr_expect_eq(pci_find_capability(device.config, PCI_CAP_ID_EXP), 0x48);
 	cr_expect_eq(pci_find_capability(device.config, PCI_CAP_ID_MSIX), 0xa0);
 	cr_expect_eq(pci_find_capability(device.config, PCI_CAP_ID_VNDR), 0xb0);
-	cr_expect_eq(pci_get_long(device.config, 0xb4), 0xfeedbeefu);
+	cr_expect_eq(bytes_get_le32(device.config + 0xb4), 0xfeedbeefu);
 	cr_expect_eq(pci_find_capability(device.config, PCI_CAP_ID_MSI), 0xc0);
 	cr_expect_eq(pci_find_capability(device.config, PCI_CAP_ID_VPD), 0);
-	cr_expect(pci_get_long(device.config, 0x48 + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR);
+	cr_expect(bytes_get_le32(device.config + 0x48 + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR);
 	/* AER is hidden: a null capability leads to the first visible one. */
-	cr_expect_eq(pci_get_long(device.config, 0x100), 0x180u << 20);
+	cr_expect_eq(bytes_get_le32(device.config + 0x100), 0x180u << 20);
 	cr_expect_eq(pci_find_ext_capability(device.config, PCI_EXT_CAP_ID_ERR), 0);
 	cr_expect_eq(pci_find_ext_capability(device.config, PCI_EXT_CAP_ID_ATS), 0);
 	cr_expect_eq(pci_find_ext_capability(device.config, PCI_EXT_CAP_ID_DSN), 0x180);
@@ -168,14 +169,14 @@ Test(config_space, refused)
 		cr_expect_eq(config_space_parse(&facts, config, 4096, &why), -EPROTO, #change);    \
 		cr_expect_not_null(why);                                                           \
 	} while (0)
-	REFUSED(put_word(config, 0, 0xffff));
-	REFUSED(put_word(config, 0, 0));
+	REFUSED(bytes_put_le16(config, 0xffff));
+	REFUSED(bytes_put_le16(config, 0));
 	REFUSED(config[0x0e] = 1);
-	REFUSED(put_long(config, 0xa4, 6));
-	REFUSED(put_long(config, 0xa8, 7));
+	REFUSED(bytes_put_le32(config + 0xa4, 6));
+	REFUSED(bytes_put_le32(config + 0xa8, 7));
 	REFUSED(config[0xb0] = PCI_CAP_ID_MSIX);
 	REFUSED((config[0xa1] = 0xf8, config[0xf8] = PCI_CAP_ID_MSI));
-	REFUSED(put_word(config, 0xc2, 0x8c));
+	REFUSED(bytes_put_le16(config + 0xc2, 0x8c));
 	make();
 	cr_expect_eq(config_space_parse(&facts, config, 255, &why), -EPROTO);
 	cr_expect_eq(config_space_parse(&facts, config, 256, &why), 0, "conventional only");
@@ -207,10 +208,10 @@ Test(config_space, loops_do_not_reach_the_guest)
 	cr_expect_eq(list_length(), 2u);
 	destroy();
 	make();
-	put_long(config, 0x1d0, 0x18010023); /* back to the serial number */
+	bytes_put_le32(config + 0x1d0, 0x18010023); /* back to the serial number */
 	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
 	build();
-	cr_expect_eq(pci_get_long(device.config, 0x1d0) >> 20, 0u);
+	cr_expect_eq(bytes_get_le32(device.config + 0x1d0) >> 20, 0u);
 	destroy();
 }
 
@@ -235,7 +236,7 @@ Test(config_space, random_images_build_finite_lists)
 		build();
 		cr_assert_lt(list_length(), 50u);
 		for (at = 0x100; at && hops < 500; hops++)
-			at = pci_get_long(device.config, at) >> 20;
+			at = bytes_get_le32(device.config + at) >> 20;
 		cr_assert_lt(hops, 500u);
 		destroy();
 	}

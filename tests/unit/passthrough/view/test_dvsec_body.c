@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "core/bytes.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/view/dvsec_body.h"
 
@@ -26,18 +27,18 @@ static void make(uint16_t capability, bool committed)
 					    .reset = on_reset};
 
 	memset(dvsec, 0, sizeof(dvsec));
-	put_long(dvsec, 0, 0x00010023);
-	put_long(dvsec, 4, 0x1e98 | 2 << 16 | 0x3cu << 20);
-	put_word(dvsec, 0x0a, capability);
-	put_word(dvsec, 0x0c, 0x5fff);
-	put_word(dvsec, 0x14, 1);
-	put_word(dvsec, 0x16, 1 << 6);
-	put_long(dvsec, 0x18, 0x99);
-	put_long(dvsec, 0x1c, 0x10000000 | 0x2a << 2);
-	put_long(dvsec, 0x20, 0xdead);
-	put_long(dvsec, 0x24, 0xb0000000);
-	put_long(dvsec, 0x30, 0xdead);
-	put_word(dvsec, 0x38, 1 << 3 | 1 << 4);
+	bytes_put_le32(dvsec, 0x00010023);
+	bytes_put_le32(dvsec + 4, 0x1e98 | 2 << 16 | 0x3cu << 20);
+	bytes_put_le16(dvsec + 0x0a, capability);
+	bytes_put_le16(dvsec + 0x0c, 0x5fff);
+	bytes_put_le16(dvsec + 0x14, 1);
+	bytes_put_le16(dvsec + 0x16, 1 << 6);
+	bytes_put_le32(dvsec + 0x18, 0x99);
+	bytes_put_le32(dvsec + 0x1c, 0x10000000 | 0x2a << 2);
+	bytes_put_le32(dvsec + 0x20, 0xdead);
+	bytes_put_le32(dvsec + 0x24, 0xb0000000);
+	bytes_put_le32(dvsec + 0x30, 0xdead);
+	bytes_put_le16(dvsec + 0x38, 1 << 3 | 1 << 4);
 	cr_assert_eq(cxl_dvsec_body_init(&body, dvsec, 0x3c, &options), 0);
 }
 
@@ -147,7 +148,7 @@ Test(cxl_dvsec_body, masks_follow_capabilities)
 {
 	make(4, true);
 	dvsec[0x38] = 0;
-	put_word(dvsec, 0x16, 0);
+	bytes_put_le16(dvsec + 0x16, 0);
 	cr_assert_eq(cxl_dvsec_body_init(&body, dvsec, 0x38, &body.options), 0);
 	WRITE(0x0c, 2, 0xffff);
 	cr_expect_eq(READ(0x0c, 2), 0x0ffeu, "no cache, no peer-to-peer, no viral");
@@ -182,7 +183,7 @@ Test(cxl_dvsec_body, refused)
 
 	make(FULL, true);
 	cr_expect_eq(cxl_dvsec_body_init(&body, dvsec, 0x37, &options), -EINVAL);
-	put_word(dvsec, 0x0a, 3);
+	bytes_put_le16(dvsec + 0x0a, 3);
 	cr_expect_eq(cxl_dvsec_body_init(&body, dvsec, 0x3c, &options), -EINVAL);
 }
 
