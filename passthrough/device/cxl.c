@@ -77,7 +77,7 @@ static int memory_committed(void *opaque, unsigned int decoder,
 	if (result)
 		window->size = 0;
 	else
-		passthrough_count(device->counters.commits);
+		passthrough_count(device->counts.commits);
 	pthread_mutex_unlock(&device->lock);
 	if (result)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
@@ -95,7 +95,7 @@ static void memory_decommitted(void *opaque, unsigned int decoder)
 
 	pthread_mutex_lock(&device->lock);
 	if (window->size)
-		passthrough_count(device->counters.decommits);
+		passthrough_count(device->counts.decommits);
 	window_take(device, window);
 	window->size = 0;
 	pthread_mutex_unlock(&device->lock);

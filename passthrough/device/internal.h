@@ -3,6 +3,7 @@
 #define PASSTHROUGH_DEVICE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "devices/cxl/component_registers.h"
 #include "devices/cxl/hdm_decoder.h"
@@ -40,6 +41,15 @@ struct passthrough_cxl {
 	uint64_t window_size;
 };
 
+/* What passthrough_get_counters() takes its snapshot of. */
+struct passthrough_counts {
+	_Atomic uint64_t forwarded_reads;
+	_Atomic uint64_t forwarded_writes;
+	_Atomic uint64_t commits;
+	_Atomic uint64_t decommits;
+	_Atomic uint64_t resets;
+};
+
 struct passthrough_device {
 	struct pci_device pci; /* first */
 	char *id;
@@ -47,13 +57,13 @@ struct passthrough_device {
 	struct passthrough_environment environment;
 	struct passthrough_facts facts;
 	struct passthrough_timeline timeline;
-	struct passthrough_counters counters; /* relaxed atomics */
+	struct passthrough_counts counts;
 	struct log_ratelimit limit;
 	struct vfio_transport *transport;
 	pthread_mutex_t lock;
 
 	struct passthrough_life life;
-	bool wanted_back; /* atomic: the host asked for it; passthrough_serve() gives it */
+	atomic_bool wanted_back; /* the host asked for it; passthrough_serve() gives it */
 
 	/* Discovery */
 	struct vfio_device info;
@@ -95,7 +105,8 @@ struct passthrough_device {
 	bool ram_held; /* guest RAM is in its address space, also on its behalf */
 };
 
-#define passthrough_count(field) __atomic_fetch_add(&(field), 1, __ATOMIC_RELAXED)
+/* Nobody orders anything by them. */
+#define passthrough_count(field) atomic_fetch_add_explicit(&(field), 1, memory_order_relaxed)
 
 /* connect.c: passthrough_connect() on a transport that is open already; it becomes the device's,
  * also on failure. */

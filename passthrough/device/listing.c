@@ -26,24 +26,27 @@ const struct passthrough_timeline *passthrough_get_timeline(const struct passthr
 	return &device->timeline;
 }
 
+static uint64_t count_of(const _Atomic uint64_t *count)
+{
+	return atomic_load_explicit(count, memory_order_relaxed);
+}
+
 void passthrough_get_counters(const struct passthrough_device *device,
 			      struct passthrough_counters *counters)
 {
-	const struct passthrough_counters *from = &device->counters;
+	const struct passthrough_counts *from = &device->counts;
+	const struct passthrough_cxl *cxl = device->cxl;
 
-	counters->forwarded_reads = __atomic_load_n(&from->forwarded_reads, __ATOMIC_RELAXED);
-	counters->forwarded_writes = __atomic_load_n(&from->forwarded_writes, __ATOMIC_RELAXED);
-	counters->component_reads = counters->component_writes = 0;
-	if (device->cxl) {
-		counters->component_reads =
-			atomic_load_explicit(&device->cxl->component.reads, memory_order_relaxed);
-		counters->component_writes =
-			atomic_load_explicit(&device->cxl->component.writes, memory_order_relaxed);
-	}
-	counters->commits = __atomic_load_n(&from->commits, __ATOMIC_RELAXED);
-	counters->decommits = __atomic_load_n(&from->decommits, __ATOMIC_RELAXED);
-	counters->resets = __atomic_load_n(&from->resets, __ATOMIC_RELAXED);
-	counters->lost = __atomic_load_n(&from->lost, __ATOMIC_RELAXED);
+	*counters = (struct passthrough_counters){
+		.forwarded_reads = count_of(&from->forwarded_reads),
+		.forwarded_writes = count_of(&from->forwarded_writes),
+		.component_reads = cxl ? count_of(&cxl->component.reads) : 0,
+		.component_writes = cxl ? count_of(&cxl->component.writes) : 0,
+		.commits = count_of(&from->commits),
+		.decommits = count_of(&from->decommits),
+		.resets = count_of(&from->resets),
+		.lost = passthrough_life_is_lost(&device->life),
+	};
 }
 
 const char *passthrough_segment_name(enum passthrough_segment_kind kind)

@@ -17,7 +17,6 @@ void passthrough_lost(void *opaque, const char *reason)
 
 	if (!passthrough_life_lose(&device->life, reason))
 		return;
-	__atomic_store_n(&device->counters.lost, 1, __ATOMIC_RELAXED);
 	log_error(device->environment.logger, device->id,
 		  "the device is lost: %s. It reads all-ones from now on; other devices go on",
 		  passthrough_life_reason(&device->life));
@@ -29,7 +28,7 @@ void passthrough_requested(void *opaque)
 	struct passthrough_device *device = opaque;
 
 	passthrough_lost(device, "the host took it back");
-	__atomic_store_n(&device->wanted_back, true, __ATOMIC_RELEASE);
+	atomic_store(&device->wanted_back, true);
 	want_attention(device);
 }
 
@@ -78,7 +77,7 @@ void passthrough_serve(struct passthrough_device *device)
 {
 	if (passthrough_life_move(&device->life, PASSTHROUGH_LOST, PASSTHROUGH_GONE))
 		clean_up(device);
-	if (__atomic_load_n(&device->wanted_back, __ATOMIC_ACQUIRE) &&
+	if (atomic_load(&device->wanted_back) &&
 	    passthrough_life_move(&device->life, PASSTHROUGH_GONE, PASSTHROUGH_RETURNED))
 		give_back(device);
 }

@@ -44,7 +44,7 @@ int passthrough_reset_transport(struct passthrough_device *device)
 		result = device->transport->ops->reset(device->transport);
 	}
 	passthrough_life_move(&device->life, PASSTHROUGH_RESETTING, before); /* unless it is lost */
-	passthrough_count(device->counters.resets);
+	passthrough_count(device->counts.resets);
 	if (result) {
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "reset failed: %s; the device keeps its state",

@@ -33,7 +33,7 @@ bool passthrough_state_may_follow(enum passthrough_state from, enum passthrough_
 
 enum passthrough_state passthrough_life_state(const struct passthrough_life *life)
 {
-	return __atomic_load_n(&life->state, __ATOMIC_ACQUIRE);
+	return atomic_load_explicit(&life->state, memory_order_acquire);
 }
 
 bool passthrough_life_is_lost(const struct passthrough_life *life)
@@ -43,15 +43,14 @@ bool passthrough_life_is_lost(const struct passthrough_life *life)
 
 const char *passthrough_life_reason(const struct passthrough_life *life)
 {
-	return __atomic_load_n(&life->lost_reason, __ATOMIC_ACQUIRE);
+	return atomic_load_explicit(&life->lost_reason, memory_order_acquire);
 }
 
 bool passthrough_life_move(struct passthrough_life *life, enum passthrough_state from,
 			   enum passthrough_state to)
 {
 	assert(passthrough_state_may_follow(from, to));
-	return __atomic_compare_exchange_n(&life->state, &from, to, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE);
+	return atomic_compare_exchange_strong(&life->state, &from, to);
 }
 
 int passthrough_life_begin_reset(struct passthrough_life *life, enum passthrough_state *before)
@@ -71,8 +70,7 @@ bool passthrough_life_lose(struct passthrough_life *life, const char *reason)
 	const char *none = NULL;
 	enum passthrough_state from;
 
-	__atomic_compare_exchange_n(&life->lost_reason, &none, reason, false, __ATOMIC_ACQ_REL,
-				    __ATOMIC_ACQUIRE);
+	atomic_compare_exchange_strong(&life->lost_reason, &none, reason);
 	do {
 		from = passthrough_life_state(life);
 		if (from >= PASSTHROUGH_LOST)

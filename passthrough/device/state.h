@@ -2,6 +2,7 @@
 #ifndef PASSTHROUGH_DEVICE_STATE_H
 #define PASSTHROUGH_DEVICE_STATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /*
@@ -26,8 +27,8 @@ enum passthrough_state {
 
 /* All zero: connected. */
 struct passthrough_life {
-	enum passthrough_state state; /* atomic */
-	const char *lost_reason;      /* atomic; NULL until the first reason, then that one */
+	_Atomic(enum passthrough_state) state;
+	_Atomic(const char *) lost_reason; /* NULL until the first reason, then that one */
 };
 
 /* Whether the tables let @to follow @from. */

@@ -14,7 +14,7 @@ static uint64_t forward_read(void *opaque, uint64_t offset, unsigned int size)
 	uint64_t value = 0;
 	int result;
 
-	passthrough_count(device->counters.forwarded_reads);
+	passthrough_count(device->counts.forwarded_reads);
 	if (passthrough_life_is_lost(&device->life))
 		return bytes_all_ones(size);
 	result = device->transport->ops->region_read(device->transport, segment->bar,
@@ -35,7 +35,7 @@ static void forward_write(void *opaque, uint64_t offset, uint64_t value, unsigne
 	struct passthrough_device *device = segment->device;
 	int result;
 
-	passthrough_count(device->counters.forwarded_writes);
+	passthrough_count(device->counts.forwarded_writes);
 	if (passthrough_life_is_lost(&device->life))
 		return;
 	result = device->transport->ops->region_write(device->transport, segment->bar,

@@ -280,7 +280,7 @@ Test(faults, a_server_that_wants_its_device_back, .timeout = 30)
 }
 
 /* Resets that fail leave the device as it was; the next one works. */
-Test(faults, resets_that_fail)
+Test(faults, a_failed_reset_leaves_the_device_as_it_was)
 {
 	struct passthrough_device *device;
 	struct small_machine machine;

@@ -182,7 +182,7 @@ Test(layouts, odd_size_and_every_count_of_decoders, .timeout = 60)
 }
 
 /* A layout that is wrong is refused, or the wrong part is trapped; nothing else ever happens. */
-Test(layouts, broken_ones, .timeout = 120)
+Test(layouts, broken_ones_are_refused, .timeout = 120)
 {
 	static const struct {
 		const char *name;

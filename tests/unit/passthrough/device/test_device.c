@@ -169,7 +169,7 @@ static struct found windows(void)
 #define HDM_GPA (BAR0 + 0x100000 + device->cxl->component.hdm_offset)
 #define RAS_GPA (BAR0 + 0x100000 + device->cxl->component.ras_offset)
 
-Test(passthrough, facts)
+Test(passthrough, facts_of_an_odd_sized_device_with_ten_decoders)
 {
 	const struct passthrough_facts *facts;
 
@@ -226,7 +226,7 @@ Test(passthrough, topologies_and_contracts)
 	}
 }
 
-Test(passthrough, firmware_committed_decoder)
+Test(passthrough, firmware_committed_decoder_is_locked_at_the_window)
 {
 	fake_init(&fake);
 	up();
@@ -352,7 +352,7 @@ Test(passthrough, bars_follow_relocation_and_memory_enable)
 	machine_down();
 }
 
-Test(passthrough, forwarded_accesses)
+Test(passthrough, forwarded_accesses_reach_the_device_at_every_width)
 {
 	fake_init(&fake);
 	up();
@@ -376,7 +376,7 @@ Test(passthrough, forwarded_accesses)
 	machine_down();
 }
 
-Test(passthrough, msix)
+Test(passthrough, msix_vectors_are_armed_at_once_and_masked_ones_stay_pending)
 {
 	fake_init(&fake);
 	up();
@@ -510,7 +510,7 @@ static void guest_commits(void)
 	mmio_write(HDM_GPA + 0x20, 0x200, 4);
 }
 
-Test(passthrough, function_level_reset)
+Test(passthrough, function_level_reset_leaves_cxl_memory_alone)
 {
 	fake_init(&fake);
 	up();
@@ -695,7 +695,7 @@ Test(passthrough, the_first_reason_of_a_loss_is_the_one_that_is_told)
 	machine_down();
 }
 
-Test(passthrough, vanished_memory)
+Test(passthrough, vanished_memory_loses_the_device_and_its_windows)
 {
 	fake_init(&fake);
 	up();
@@ -869,7 +869,7 @@ Test(passthrough, a_loss_only_asks_for_attention)
 }
 
 /* The host wants it back: unlike a device that died, its memory goes too. */
-Test(passthrough, given_back_to_the_host)
+Test(passthrough, nothing_is_kept_of_a_device_that_is_given_back)
 {
 	struct vfio_transport_ops ops;
 
@@ -899,7 +899,7 @@ Test(passthrough, given_back_to_the_host)
 	machine_down();
 }
 
-Test(passthrough, expansion_rom)
+Test(passthrough, expansion_rom_is_read_and_never_written)
 {
 	fake_init(&fake);
 	fake.rom = true;
@@ -946,7 +946,7 @@ Test(passthrough, a_weak_reset_is_backed_by_one_at_the_start)
 	}
 }
 
-Test(passthrough, plain_pci_device)
+Test(passthrough, plain_pci_device_shows_no_cxl)
 {
 	fake_init(&fake);
 	fake.contract = -1;
@@ -1011,7 +1011,7 @@ static void on_segment(void *opaque, const struct passthrough_segment *segment)
 	cr_expect_not_null(passthrough_segment_name(segment->kind));
 }
 
-Test(passthrough, listing_and_timeline)
+Test(passthrough, the_listing_holds_every_kind_of_segment)
 {
 	unsigned int kinds[6] = {0};
 	const struct passthrough_timeline *timeline;

@@ -82,7 +82,7 @@ static void expect_record(enum cxl_contract contract)
 	cr_assert_eq(record.component_region, 9u);
 }
 
-Test(cxl_capability, v2)
+Test(cxl_capability, v2_fields_are_found)
 {
 	make_v2();
 	expect_record(CXL_CONTRACT_V2);
@@ -92,7 +92,7 @@ Test(cxl_capability, v2)
 	cr_assert_eq(record.block_size, 0x10000u);
 }
 
-Test(cxl_capability, v3)
+Test(cxl_capability, v3_fields_are_found)
 {
 	make_v3();
 	expect_record(CXL_CONTRACT_V3);
@@ -110,7 +110,7 @@ Test(cxl_capability, v2_followed_by_another_capability)
 	expect_record(CXL_CONTRACT_V2);
 }
 
-Test(cxl_capability, regions_only)
+Test(cxl_capability, region_types_alone_are_enough)
 {
 	make_info(0);
 	expect_record(CXL_CONTRACT_REGIONS);
@@ -122,7 +122,7 @@ Test(cxl_capability, regions_only)
 	expect_record(CXL_CONTRACT_REGIONS);
 }
 
-Test(cxl_capability, plain_pci)
+Test(cxl_capability, plain_pci_has_none)
 {
 	make_info(0);
 	bytes_put_le32(image + 4, 0x82);
@@ -139,7 +139,7 @@ Test(cxl_capability, plain_pci)
 		cr_expect_eq(record.contract, CXL_CONTRACT_NONE);                                  \
 	} while (0)
 
-Test(cxl_capability, refused_v2)
+Test(cxl_capability, contradictions_in_v2_are_refused)
 {
 	REFUSED(make_v2, length = 24 + 31);
 	REFUSED(make_v2, length = 24 + 28);
@@ -177,7 +177,7 @@ Test(cxl_capability, refused_v2)
 		(put_header(image, 24, 6, 1, 56), put_header(image, 56, 6, 1, 0), length = 88));
 }
 
-Test(cxl_capability, refused_v3)
+Test(cxl_capability, contradictions_in_v3_are_refused)
 {
 	REFUSED(make_v3, length = 24 + 44);
 	REFUSED(make_v3, length = 24 + 56);
@@ -194,7 +194,7 @@ Test(cxl_capability, refused_v3)
 	REFUSED(make_v3, bytes_put_le64(image + 24 + 0x28, 0));
 }
 
-Test(cxl_capability, refused_regions)
+Test(cxl_capability, unfit_regions_are_refused)
 {
 #define make_none() make_info(0)
 	REFUSED(make_none, regions[9].typed = false);
@@ -219,7 +219,7 @@ static void make_locator(uint32_t low, uint32_t high)
 	bytes_put_le32(config + 0x218, high);
 }
 
-Test(cxl_capability, locate)
+Test(cxl_capability, register_locator_and_capability_must_agree)
 {
 	make_info(0);
 	cr_assert_eq(parse(), 0);

@@ -103,7 +103,7 @@ Test(cxl_geometry, hdm_far_behind_in_the_array)
 	cr_assert_eq(geometry.decoders, 2u);
 }
 
-Test(cxl_geometry, refused)
+Test(cxl_geometry, impossible_structures_are_refused)
 {
 	make_array(0);
 	make_hdm(0x110, 0);

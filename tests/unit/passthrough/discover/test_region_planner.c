@@ -240,13 +240,13 @@ static void run_case(const struct plan_case *c)
 	cr_expect_eq(plan.ignored_areas, c->ignored, "%s: ignored %u", c->what, plan.ignored_areas);
 }
 
-Test(region_planner, table)
+Test(region_planner, bars_are_cut_up_as_the_table_says)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		run_case(&cases[i]);
 }
 
-Test(region_planner, refused)
+Test(region_planner, impossible_regions_are_refused)
 {
 	struct vfio_region region = {.size = 0x8000, .flags = MAPPABLE};
 	struct region_plan plan;

@@ -4,7 +4,7 @@
 
 #include "passthrough/discover/window_placement.h"
 
-Test(window_placement, round)
+Test(window_placement, sizes_round_up_and_large_ones_get_1_gib_pages)
 {
 	cr_expect_eq(window_round_size(0), 0u);
 	cr_expect_eq(window_round_size(1), 0x10000000u);
@@ -15,7 +15,7 @@ Test(window_placement, round)
 	cr_expect_eq(window_alignment(1ull << 40), 0x40000000u);
 }
 
-Test(window_placement, place)
+Test(window_placement, windows_are_placed_aligned_and_congruent_or_refused)
 {
 	static const struct {
 		struct window_request request;
@@ -57,7 +57,7 @@ Test(window_placement, place)
 	}
 }
 
-Test(window_placement, host_mapping)
+Test(window_placement, host_mapping_is_congruent_with_the_device)
 {
 	const uint64_t align = WINDOW_HUGE_PAGE;
 

@@ -96,7 +96,7 @@ static void destroy(void)
 	pci_msi_destroy(&device);
 }
 
-Test(config_space, parse)
+Test(config_space, facts_of_a_snapshot_are_found)
 {
 	make();
 	cr_assert_eq(config_space_parse(&facts, config, 4096, &why), 0);
@@ -160,7 +160,7 @@ Test(config_space, the_guest_sees_what_the_table_says)
 	destroy();
 }
 
-Test(config_space, refused)
+Test(config_space, impossible_snapshots_are_refused)
 {
 #define REFUSED(change)                                                                            \
 	do {                                                                                       \

@@ -75,7 +75,7 @@ Test(cxl_dvsec_body, uncommitted_device_leaves_mem_enable_to_the_guest)
 	cr_expect_eq(READ(0x0c, 2), 2u, "IO_Enable is hardwired");
 }
 
-Test(cxl_dvsec_body, lock)
+Test(cxl_dvsec_body, lock_freezes_control_until_a_conventional_reset)
 {
 	make(FULL, true);
 	WRITE(0x14, 2, 0xfffe);
@@ -177,7 +177,7 @@ Test(cxl_dvsec_body, doorbells_clear_themselves)
 	reset_result = 0;
 }
 
-Test(cxl_dvsec_body, refused)
+Test(cxl_dvsec_body, short_or_memoryless_ones_are_refused)
 {
 	struct cxl_dvsec_options options = {.committed = false};
 
