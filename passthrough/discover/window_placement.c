@@ -3,13 +3,13 @@
 
 #include <errno.h>
 
+#include "core/ranges.h"
+
 uint64_t window_round_size(uint64_t size)
 {
 	uint64_t rounded;
 
-	if (__builtin_add_overflow(size, WINDOW_GRANULARITY - 1, &rounded))
-		return 0;
-	return rounded & ~(WINDOW_GRANULARITY - 1);
+	return align_up(size, WINDOW_GRANULARITY, &rounded) ? rounded : 0;
 }
 
 uint64_t window_alignment(uint64_t size)
@@ -24,10 +24,10 @@ int window_place(const struct window_request *request, uint64_t floor, uint64_t 
 	uint64_t size = window_round_size(request->size);
 	uint64_t start, end;
 
-	if (!size || alignment < WINDOW_GRANULARITY || (alignment & (alignment - 1)) ||
-	    request->congruent % WINDOW_GRANULARITY)
+	if (!size || alignment < WINDOW_GRANULARITY || !is_power_of_two(alignment) ||
+	    !is_aligned(request->congruent, WINDOW_GRANULARITY))
 		return -EINVAL;
-	start = (floor & ~(alignment - 1)) + (request->congruent & (alignment - 1));
+	start = align_down(floor, alignment) + (request->congruent & (alignment - 1));
 	if (start < floor && __builtin_add_overflow(start, alignment, &start))
 		return -ENOSPC;
 	if (__builtin_add_overflow(start, size, &end) || end > limit)
@@ -45,7 +45,7 @@ uint64_t window_host_slack(uint64_t size, uint64_t alignment)
 
 uint64_t window_host_start(uint64_t reserved, uint64_t alignment, uint64_t congruent)
 {
-	uint64_t start = (reserved & ~(alignment - 1)) + (congruent & (alignment - 1));
+	uint64_t start = align_down(reserved, alignment) + (congruent & (alignment - 1));
 
 	return start < reserved ? start + alignment : start;
 }

@@ -8,10 +8,10 @@
 
 #include "core/ranges.h"
 #include "core/units.h"
+#include "passthrough/discover/window_placement.h"
 
 #define CHBS_BYTES          0x10000ull
-#define CXL_GRANULE         (256 * MIB) /* CXL 9.18.1.3: window base and size */
-#define PCI_32_ALIGN        MIB         /* bridge window granularity, PCIe 7.5.1.3.8 */
+#define PCI_32_ALIGN        MIB /* bridge window granularity, PCIe 7.5.1.3.8 */
 #define PCI_64_ALIGN_MAX    (TIB)
 #define PCI_64_BRIDGE_0_MIN (64 * GIB) /* room for the guest to move BARs and for rescans */
 
@@ -72,18 +72,18 @@ int layout_plan(const struct layout_input *input, struct layout *layout, char *r
 	}
 	for (size_t i = 0; i < input->accelerator_count; i++) {
 		const struct layout_accelerator *accelerator = &input->accelerators[i];
-		uint64_t align = accelerator->window_align < CXL_GRANULE
-					 ? CXL_GRANULE
-					 : accelerator->window_align;
+		const struct window_request request = {
+			.size = accelerator->window_size,
+			.alignment = accelerator->window_align < WINDOW_GRANULARITY
+					     ? WINDOW_GRANULARITY
+					     : accelerator->window_align,
+		};
 
 		layout->chbs[i] = map->chbs_end - (i + 1) * CHBS_BYTES;
 		snprintf(what, sizeof(what), "the CXL window of %s", accelerator->name);
-		if (!align_up(cursor, align, &cursor))
+		if (window_place(&request, cursor, layout->limit, &layout->window[i]))
 			return out_of_space(reason, layout, what, accelerator->window_size);
-		layout->window[i] = cursor;
-		if (__builtin_add_overflow(cursor, accelerator->window_size, &cursor) ||
-		    cursor > layout->limit)
-			return out_of_space(reason, layout, what, accelerator->window_size);
+		cursor = layout->window[i] + window_round_size(accelerator->window_size);
 	}
 	layout->window_end = cursor;
 	return 0;
