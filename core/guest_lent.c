@@ -7,7 +7,7 @@
 
 int guest_lent_init(struct guest_lent *lent)
 {
-	*lent = (struct guest_lent){0};
+	*lent = (struct guest_lent){.taken_back = NULL};
 	return pthread_mutex_init(&lent->lock, NULL) == 0 ? 0 : -ENOMEM;
 }
 

@@ -30,11 +30,19 @@ def read(path):
         return file.read()
 
 
+def every_architecture(word):
+    """A folder of the architecture that is built stands for those of all."""
+    before, here, after = word.partition("${CMAKE_SYSTEM_PROCESSOR}")
+    if not here:
+        return [word]
+    return [before + name + after for name in sorted(os.listdir(os.path.join(TOP, before))) if os.path.isdir(os.path.join(TOP, before, name))]
+
+
 def rooms():
     """The rooms in the order of CMakeLists.txt, which is from the ground up."""
     found = {}
     for call in re.findall(r"^cxvm_room\(([^)]*)\)", read("CMakeLists.txt"), re.M):
-        words = call.replace("${CMAKE_SYSTEM_PROCESSOR}", "x86_64").split()
+        words = [folder for word in call.split() for folder in every_architecture(word)]
         parts, current = {"": []}, ""
         for word in words[1:]:
             if word in ("PRIVATE", "USES", "LIBRARIES", "PUBLIC_HEADER"):

@@ -29,7 +29,7 @@ Test(state, the_table_allows_these_steps_and_no_others)
 				continue;
 			cr_expect(passthrough_life_move(&life, life.state,
 							(enum passthrough_state)to));
-			cr_expect_eq(passthrough_life_state(&life), to);
+			cr_expect_eq(passthrough_life_state(&life), (enum passthrough_state)to);
 			/* It is there already: the step belongs to the call above. */
 			cr_expect_not(passthrough_life_move(&life, (enum passthrough_state)from,
 							    (enum passthrough_state)to));
