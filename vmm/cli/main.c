@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/cli/cli.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const char help[] =
@@ -95,7 +96,7 @@ static const struct {
 	{"host", cli_host, host_help},
 };
 
-int main(int argc, char **argv)
+static int execute(int argc, char **argv)
 {
 	if (argc < 2) {
 		fputs(help, stderr);
@@ -122,4 +123,18 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "cxvm: unknown command '%s'; see cxvm --help\n", argv[1]);
 	return CLI_USAGE;
+}
+
+/* What was printed is a result: a command that could not hand it over has failed. */
+static int finish_output(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "cxvm: cannot write to standard output: %s\n", strerror(errno));
+	return CLI_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	return finish_output(execute(argc, argv));
 }

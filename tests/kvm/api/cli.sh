@@ -64,6 +64,21 @@ check "check: problems are the result, on standard output" out_has '^vsock: cid=
 check "check: counts them" out_has '^[45] problems$'
 check "check: nothing on standard error" err_empty
 
+# --- output that cannot be written
+full() { # full ARGUMENTS...: status 1 and a message when standard output has no room
+    local got
+    timeout 60 "$cxvm" "$@" >/dev/full 2>"$work/err" </dev/null
+    got=$?
+    echo "status $got, not 1"; cat "$work/err"
+    ((got == 1)) && grep -q 'cannot write to standard output: No space left on device' "$work/err"
+}
+check "full output: check" full check "$work/check.json"
+check "full output: --help" full --help
+check "full output: --version" full --version
+check "full output: run --help" full run --help
+check "full output: host list --json" full host list --json
+check "full output: host check" full host check
+
 # --- JSON log lines
 status 3 "$cxvm" run --log-format=json --disk $'path="a\t\\"' --kernel $'/no\x01where\\"' >/dev/null
 "$cxvm" run --log-format=json --config "$work/bad.json" 2>"$work/err"
@@ -112,6 +127,7 @@ check "--dry-run: the map" out_has '64 MiB  RAM'
 check "--dry-run: ECAM of one bus only" out_has ' 1 MiB  trapped  *PCI ECAM'
 check "inspect --format json: status 0" status 0 "$cxvm" inspect --config "$work/vm.json" --format json
 check "inspect --format json: an object" "$build_dir/tests/kvm/api/json-lines" --whole "$work/out"
+check "full output: inspect --format json" full inspect --config "$work/vm.json" --format json
 check "inspect --format svg: status 0" status 0 "$cxvm" inspect --config "$work/vm.json" --format svg
 check "inspect --format svg: closed" out_has '^</svg>$'
 printf 'MZ this is no kernel' >"$work/kernel"
