@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "vmm/api/describe_format.h"
 #include "vmm/api/vm.h"
+
+static int describe(struct machine *machine, enum cxvm_format format, char **text)
+{
+	struct description *description = malloc(sizeof(*description));
+	int result;
+
+	if (!description)
+		return -ENOMEM;
+	machine_describe(machine, description);
+	result = description_format(description, format, text);
+	free(description);
+	return result;
+}
 
 int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 {
@@ -13,7 +28,7 @@ int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 		return -EINVAL;
 	machine = atomic_load(&vm->machine);
 	if (machine)
-		return machine_describe(machine, format, text);
+		return describe(machine, format, text);
 	/* A machine that was built and never run is the only plan that cannot be wrong. */
 	result = vm_specify_or_log(vm);
 	if (result)
@@ -23,7 +38,7 @@ int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 	result = machine_create(&machine, &options);
 	if (result)
 		return result;
-	result = machine_describe(machine, format, text);
+	result = describe(machine, format, text);
 	machine_destroy(machine);
 	return result;
 }

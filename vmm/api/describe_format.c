@@ -6,67 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/machine/describe.h"
-
-static const struct {
-	const char *name;
-	const char *colour;
-} kinds[] = {
-	[DESCRIPTION_RAM] = {"RAM", "#9ecae1"},
-	[DESCRIPTION_FIRMWARE] = {"firmware", "#c7b9e5"},
-	[DESCRIPTION_WINDOW] = {"PCI window", "#eeeeee"},
-	[DESCRIPTION_CFMWS] = {"CXL window", "#e5f5e0"},
-	[DESCRIPTION_BAR] = {"BAR", "#dddddd"},
-	[DESCRIPTION_DIRECT] = {"direct", "#a1d99b"},
-	[DESCRIPTION_DPA] = {"CXL memory", "#41ab5d"},
-	[DESCRIPTION_TRAPPED] = {"trapped", "#fc9272"},
-	[DESCRIPTION_KVM] = {"KVM", "#fdd49e"},
-};
-
-const char *description_kind_name(enum description_kind kind)
-{
-	return kinds[kind].name;
-}
-
-const char *description_kind_colour(enum description_kind kind)
-{
-	return kinds[kind].colour;
-}
-
-void description_phases(const struct passthrough_timeline *timeline,
-			struct description_phase phases[DESCRIPTION_PHASES])
-{
-	const struct description_phase all[DESCRIPTION_PHASES] = {
-		{"connect", timeline->connect}, {"info", timeline->info}, {"plan", timeline->plan},
-		{"map", timeline->map},         {"plug", timeline->plug}, {"DMA", timeline->dma},
-		{"slots", timeline->slots},
-	};
-
-	memcpy(phases, all, sizeof(all));
-}
-
-void description_size(uint64_t size, char *text, size_t length)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	unsigned int unit = 0;
-
-	while (unit < 4 && size >= 1024 && size % 1024 == 0) {
-		size /= 1024;
-		unit++;
-	}
-	snprintf(text, length, "%" PRIu64 " %s", size, units[unit]);
-}
-
-unsigned int description_depth(const struct description *description, size_t index)
-{
-	const struct description_row *row = &description->rows[index];
-	unsigned int depth = 0;
-
-	for (size_t i = 0; i < index; i++)
-		if (row->base - description->rows[i].base < description->rows[i].size)
-			depth++;
-	return depth;
-}
+#include "vmm/api/describe_format.h"
+#include "vmm/api/describe_rows.h"
 
 static void write_text(FILE *stream, const struct description *description)
 {
@@ -79,8 +20,8 @@ static void write_text(FILE *stream, const struct description *description)
 		description_size(row->size, size, sizeof(size));
 		fprintf(stream, "  0x%012" PRIx64 "-0x%012" PRIx64 " %10s  %*s%-10s  %s\n",
 			row->base, row->base + row->size - 1, size,
-			(int)(2 * description_depth(description, i)), "", kinds[row->kind].name,
-			row->text);
+			(int)(2 * description_depth(description, i)), "",
+			description_kind_name(row->kind), row->text);
 	}
 	for (size_t i = 0; i < description->device_count; i++) {
 		const struct description_device *device = &description->devices[i];
@@ -122,10 +63,10 @@ static int write_json(FILE *stream, const struct description *description)
 	for (size_t i = 0; i < description->count; i++) {
 		const struct description_row *row = &description->rows[i];
 
-		json_array_append_new(map, json_pack("{s:o, s:o, s:s, s:s}", "base",
-						     json_address(row->base), "size",
-						     json_address(row->size), "kind",
-						     kinds[row->kind].name, "what", row->text));
+		json_array_append_new(
+			map, json_pack("{s:o, s:o, s:s, s:s}", "base", json_address(row->base),
+				       "size", json_address(row->size), "kind",
+				       description_kind_name(row->kind), "what", row->text));
 	}
 	for (size_t i = 0; i < description->device_count; i++) {
 		const struct description_device *device = &description->devices[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
-#include "vmm/machine/describe.h"
+#include "vmm/api/describe_format.h"
+#include "vmm/api/describe_rows.h"
 
 /*
  * The guest physical map as a picture: addresses on the left, a box per row on the right, nested as

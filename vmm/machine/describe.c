@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "arch/arch.h"
 #include "core/bytes.h"
@@ -154,14 +154,11 @@ static int compare(const void *left, const void *right)
 	return (int)a->kind - (int)b->kind;
 }
 
-int machine_describe(struct machine *machine, enum cxvm_format format, char **text)
+void machine_describe(struct machine *machine, struct description *description)
 {
-	struct description *description = calloc(1, sizeof(*description));
 	struct visit visit = {.description = description};
-	int result;
 
-	if (!description)
-		return -ENOMEM;
+	memset(description, 0, sizeof(*description));
 	add_map(machine, description);
 	machine_describe_windows(machine, description);
 	pci_root_visit(machine->pci.root, add_function, &visit);
@@ -180,9 +177,6 @@ int machine_describe(struct machine *machine, enum cxvm_format format, char **te
 		description->device_count = i + 1;
 	}
 	description->tables_ns = machine->platform.tables_ns;
-	result = description_format(description, format, text);
-	free(description);
-	return result;
 }
 
 void machine_describe_windows(const struct machine *machine, struct description *description)

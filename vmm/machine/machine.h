@@ -47,10 +47,9 @@ void machine_power_button(struct machine *machine);
 
 void machine_get_counters(const struct machine *machine, struct cxvm_counters *counters);
 
-/*
- * machine_describe() - the guest physical map and the devices of a machine that was created. @text:
- * free() it. Returns 0, -ENOMEM or -EINVAL (format).
- */
-int machine_describe(struct machine *machine, enum cxvm_format format, char **text);
+/* machine_describe() - the guest physical map and the devices of a machine that was created.
+ * @description points into the machine. */
+struct description;
+void machine_describe(struct machine *machine, struct description *description);
 
 #endif

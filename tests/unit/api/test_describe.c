@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/machine/describe.h"
+#include "vmm/api/describe_format.h"
+#include "vmm/api/describe_rows.h"
 
 static const struct passthrough_facts facts = {.vendor = 0xcc58,
 					       .device = 1,
@@ -57,7 +58,7 @@ static void has(const char *text, const char *part)
 	cr_expect(strstr(text, part) != NULL, "'%s' is missing in:\n%s", part, text);
 }
 
-Test(describe, text)
+Test(describe, text_lists_map_devices_and_phases)
 {
 	char *text = format(CXVM_FORMAT_TEXT);
 
@@ -70,7 +71,7 @@ Test(describe, text)
 	free(text);
 }
 
-Test(describe, json)
+Test(describe, json_has_the_map_and_the_phases_of_each_device)
 {
 	char *text = format(CXVM_FORMAT_JSON);
 	json_t *root = json_loads(text, 0, NULL);
@@ -96,7 +97,7 @@ static unsigned int count(const char *text, const char *part)
 }
 
 /* Every row with its colour, the phases of each device, nothing that ends the markup early. */
-Test(describe, svg)
+Test(describe, svg_draws_every_row_and_phase_and_escapes_names)
 {
 	char *text = format(CXVM_FORMAT_SVG);
 	char box[128];
