@@ -9,9 +9,12 @@
 
 /*
  * An address space of trapped accesses: one for MMIO, one for port I/O. Look-ups take a read lock
- * without a system call and release it before the handler runs, so a handler may add or remove
- * regions. A region that was removed can still be executing in another vCPU thread: its memory (and
- * its opaque) must stay valid until the vCPUs are stopped.
+ * without a system call and release it before the handler runs, so a handler may change the bus.
+ *
+ * Removal comes in two strengths. bus_withdraw() keeps new accesses out and does not wait: a
+ * handler of the region may still be running in another thread. bus_remove() also waits until the
+ * last one has left. Who waits must not be waited for: a caller of bus_remove() is not inside a
+ * handler of that region, and holds no lock that such a handler takes.
  */
 struct bus_ops {
 	/*
@@ -31,27 +34,49 @@ struct bus_region {
 	void *opaque;
 };
 
+struct bus_entry;
+
 struct bus {
 	pthread_rwlock_t lock;
-	struct bus_region **regions; /* sorted by base */
+	struct bus_entry **entries; /* sorted by base */
 	size_t count;
 	size_t capacity;
 	uint64_t limit; /* addresses are below this; 0: the whole 64-bit space */
+
+	pthread_mutex_t leaving_lock; /* for what follows; inside lock */
+	pthread_cond_t left;
+	struct bus_entry *leaving; /* withdrawn, with a handler still running */
 };
 
 /* Returns 0 or -ENOMEM. @limit: 0x10000 for port I/O, 0 for MMIO. */
 int bus_init(struct bus *bus, uint64_t limit);
+
+/* No handler runs any more. */
 void bus_destroy(struct bus *bus);
 
 /*
- * bus_add() - make @region (owned by the caller, not copied) answer. Returns 0; -EINVAL (size 0,
- * wrap, beyond the limit); -EEXIST (overlaps another region; nothing changed); -ENOMEM. Any thread,
- * also inside a handler.
+ * bus_add() - make @region (owned by the caller, read here only; its address is its identity)
+ * answer. Returns 0; -EINVAL (size 0, wrap, beyond the limit); -EEXIST (overlaps another region;
+ * nothing changed); -ENOMEM. Any thread, also inside a handler.
  */
 int bus_add(struct bus *bus, struct bus_region *region);
 
-/* Returns 0, or -ENOENT when it is not on the bus. Any thread, also inside a handler. */
-int bus_remove(struct bus *bus, struct bus_region *region);
+/*
+ * bus_withdraw() - no access that begins after the return reaches @region; one that began before
+ * may still be inside. The region may be added again at once, elsewhere. Its memory, its ops and
+ * its opaque must stay until bus_remove(). Never waits. Any thread, also inside a handler and under
+ * any lock. Returns 0, or -ENOENT when it is not on the bus.
+ */
+int bus_withdraw(struct bus *bus, const struct bus_region *region);
+
+/*
+ * bus_remove() - bus_withdraw(), then wait until no thread is inside a handler of @region. From the
+ * return on nothing touches the region or its opaque: both may be freed. Also for a region that was
+ * withdrawn before: then the result is -ENOENT, the promise the same. Not inside a handler of
+ * @region, and not under a lock that one takes: it would wait for ever. One caller for a region at
+ * a time, and nobody adds it meanwhile. No system call unless it waits.
+ */
+int bus_remove(struct bus *bus, const struct bus_region *region);
 
 /*
  * bus_read()/bus_write() - one guest access of 1 to 8 bytes (@data, little endian). Widths that are

@@ -141,7 +141,7 @@ static void pci_bar_unmap(struct pci_device *device, unsigned int index)
 	if (device->ops && device->ops->bar_unmapped)
 		device->ops->bar_unmapped(device, index);
 	if (bar->ops)
-		bus_remove(bar->kind == PCI_BAR_IO ? options->pio : options->mmio, &bar->region);
+		bus_withdraw(bar->kind == PCI_BAR_IO ? options->pio : options->mmio, &bar->region);
 }
 
 static void pci_bar_map(struct pci_device *device, unsigned int index, uint64_t address)
@@ -189,7 +189,7 @@ static void pci_bar_map(struct pci_device *device, unsigned int index, uint64_t 
 	if (result) {
 		bar->mapped = false;
 		if (bar->ops)
-			bus_remove(space, &bar->region);
+			bus_withdraw(space, &bar->region);
 		pci_bar_refuse(device, index, address, "the device could not map it", "");
 		return;
 	}

@@ -86,4 +86,8 @@ void pci_unmap_bars(struct pci_device *device);
 /* The level that the function contributes to its pin changed (level, Interrupt Disable). */
 void pci_update_intx(struct pci_device *device, bool interrupt_disable);
 
+/* The function leaves its bus: the line is released, and nothing drives it afterwards. Under the
+ * root's lock. */
+void pci_unplug_intx(struct pci_device *device);
+
 #endif

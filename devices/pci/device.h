@@ -84,6 +84,12 @@ struct pci_device_ops {
 	 */
 	int (*bar_mapped)(struct pci_device *device, unsigned int bar, uint64_t address);
 	void (*bar_unmapped)(struct pci_device *device, unsigned int bar);
+	/*
+	 * The function was unplugged, its BARs are unmapped: wait (bus_remove()) until nobody is
+	 * inside a region that the device put on a bus itself in bar_mapped(). Regions with
+	 * pci_bar.ops need nothing. Called without a lock.
+	 */
+	void (*wait_quiet)(struct pci_device *device);
 	/* Return to the power-on state, as far as @kind reaches (the generic configuration is
 	 * restored by the caller). */
 	void (*reset)(struct pci_device *device, enum pci_reset_kind kind);
@@ -177,13 +183,19 @@ int pci_register_bar(struct pci_device *device, unsigned int index, enum pci_bar
 
 /*
  * pci_bus_add() - plug the function in. @devfn: -1 takes the next free slot's function 0. The
- * device is owned by the caller and must stay until the vCPUs are stopped. Returns 0, -EBUSY
- * (taken), -ENOSPC (bus full).
+ * device is owned by the caller and must stay until pci_bus_remove() has returned. Returns 0,
+ * -EBUSY (taken), -ENOSPC (bus full).
  */
 int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn);
 
-/* Unplug: unmaps its BARs; the memory must stay as said above. No effect on one that is not
- * plugged in; not allowed after pci_root_destroy(). */
+/*
+ * pci_bus_remove() - unplug. When it has returned, no other thread is inside a callback of the
+ * function (configuration space, BARs) and none will enter; its BARs, MSI-X vectors, GSIs and its
+ * interrupt line are given back, and pci_set_intx() has no effect. The device may then be freed.
+ * Not under the root's lock and not inside a callback of the function, nor under a lock that one
+ * takes: it would wait for ever. A bridge's secondary bus is empty before. No effect on one that is
+ * not plugged in; not allowed after pci_root_destroy().
+ */
 void pci_bus_remove(struct pci_device *device);
 
 /*

@@ -56,7 +56,21 @@ void pci_set_intx(struct pci_device *device, bool level)
 	if (!root || atomic_load_explicit(&device->intx_level, memory_order_acquire) == level)
 		return;
 	pthread_mutex_lock(&root->intx_lock);
-	atomic_store_explicit(&device->intx_level, level, memory_order_release);
-	pci_drive_intx(device, level && !device->intx_disabled);
+	/* Unplugged: its pin may be somebody else's by now. */
+	if (device->bus) {
+		atomic_store_explicit(&device->intx_level, level, memory_order_release);
+		pci_drive_intx(device, level && !device->intx_disabled);
+	}
+	pthread_mutex_unlock(&root->intx_lock);
+}
+
+void pci_unplug_intx(struct pci_device *device)
+{
+	struct pci_root *root = device->root;
+
+	pthread_mutex_lock(&root->intx_lock);
+	atomic_store_explicit(&device->intx_level, false, memory_order_release);
+	pci_drive_intx(device, false);
+	device->bus = NULL;
 	pthread_mutex_unlock(&root->intx_lock);
 }

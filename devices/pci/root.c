@@ -320,23 +320,43 @@ unlock:
 	return error;
 }
 
+/* Nobody is inside the function's BARs any more. Under no lock. */
+static void pci_wait_quiet(struct pci_device *device)
+{
+	const struct pci_root_options *options = &device->root->options;
+
+	for (unsigned int i = 0; i <= PCI_ROM_BAR; i++) {
+		struct pci_bar *bar = &device->bars[i];
+		struct bus *space = bar->kind == PCI_BAR_IO ? options->pio : options->mmio;
+
+		if (bar->ops && space)
+			bus_remove(space, &bar->region);
+	}
+	if (device->ops && device->ops->wait_quiet)
+		device->ops->wait_quiet(device);
+}
+
 void pci_bus_remove(struct pci_device *device)
 {
 	struct pci_root *root = device->root;
 
 	if (!root || !device->bus)
 		return;
+	/* Configuration accesses run under the lock: who was inside has left, nobody enters. */
 	pci_root_lock(root);
-	pci_set_intx(device, false);
 	pci_unmap_bars(device);
+	device->bus->devices[device->devfn] = NULL;
+	pci_unplug_intx(device);
+	pci_unmap_stale(root);
+	pci_map_wanted(root);
+	pci_root_unlock(root);
+	pci_wait_quiet(device);
+	/* Only now: an access that was still inside could have unmasked a vector again. */
+	pci_root_lock(root);
 	if (device->msix)
 		pci_msix_reset(device);
 	if (device->msi)
 		pci_msi_reset(device);
-	device->bus->devices[device->devfn] = NULL;
-	device->bus = NULL;
-	pci_unmap_stale(root);
-	pci_map_wanted(root);
 	pci_root_unlock(root);
 }
 

@@ -260,6 +260,14 @@ void passthrough_bar_unmapped(struct pci_device *pci, unsigned int index)
 	pthread_mutex_unlock(&device->lock);
 }
 
+void passthrough_wait_quiet(struct pci_device *pci)
+{
+	struct passthrough_device *device = (struct passthrough_device *)pci;
+
+	for (uint32_t i = 0; i < device->segment_count; i++)
+		trap_wait_quiet(&device->segments[i]);
+}
+
 void passthrough_renew_bars(struct passthrough_device *device)
 {
 	if (!passthrough_dma_ends_with_reset(device))

@@ -109,6 +109,7 @@ static const struct pci_device_ops device_ops = {
 	.config_written = device_config_written,
 	.bar_mapped = passthrough_bar_mapped,
 	.bar_unmapped = passthrough_bar_unmapped,
+	.wait_quiet = passthrough_wait_quiet,
 	.reset = device_reset,
 };
 

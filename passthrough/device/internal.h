@@ -123,6 +123,8 @@ void passthrough_map_bars(struct passthrough_device *device);
 int passthrough_register_bars(struct passthrough_device *device);
 int passthrough_bar_mapped(struct pci_device *pci, unsigned int bar, uint64_t address);
 void passthrough_bar_unmapped(struct pci_device *pci, unsigned int bar);
+/* Unplugged: waits until nobody is inside a trapped segment. Under no lock. */
+void passthrough_wait_quiet(struct pci_device *pci);
 /* After a reset that left the BARs in place: DMA mappings of windows that it has ended. */
 void passthrough_renew_bars(struct passthrough_device *device);
 void passthrough_release_bars(struct passthrough_device *device);

@@ -126,6 +126,11 @@ int trap_give(struct bar_segment *segment)
 void trap_take(struct bar_segment *segment)
 {
 	if (segment->on_bus)
-		bus_remove(segment->device->environment.mmio, &segment->trap);
+		bus_withdraw(segment->device->environment.mmio, &segment->trap);
 	segment->on_bus = false;
+}
+
+void trap_wait_quiet(struct bar_segment *segment)
+{
+	bus_remove(segment->device->environment.mmio, &segment->trap);
 }

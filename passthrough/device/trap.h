@@ -31,7 +31,11 @@ extern const struct bus_ops trap_rom_ops;
  * errnos of bus_add(). */
 int trap_give(struct bar_segment *segment);
 
-/* Under device->lock. A segment that is not on the bus is allowed. */
+/* Under device->lock, so it does not wait for those inside, who may want that lock. A segment that
+ * is not on the bus is allowed. */
 void trap_take(struct bar_segment *segment);
+
+/* After the last trap_take(), under no lock: nobody is inside when it has returned. */
+void trap_wait_quiet(struct bar_segment *segment);
 
 #endif

@@ -161,7 +161,11 @@ void windows_unmap(struct passthrough_device *device)
 	for (uint32_t i = 0; i < device->window_count; i++) {
 		struct window *window = &device->windows[i];
 
-		if (window->reserved)
+		/* It may be lent: an emulated device may have a pointer to it in a ring. */
+		if (window->reserved && device->environment.memory)
+			(void)guest_memory_take_back(device->environment.memory, window->reserved,
+						     window->reserved_size);
+		else if (window->reserved)
 			munmap(window->reserved, window->reserved_size);
 		window->reserved = window->host = NULL;
 	}

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,7 +300,7 @@ static void self_remove(void *opaque, uint64_t offset, uint64_t value, unsigned 
 	(void)offset;
 	(void)value;
 	(void)size;
-	cr_assert_eq(bus_remove(device->bus, &device->region), 0);
+	cr_assert_eq(bus_withdraw(device->bus, &device->region), 0);
 	cr_assert_eq(bus_add(device->bus, &device->other), 0);
 }
 
@@ -376,6 +377,192 @@ Test(bus, look_ups_while_regions_come_and_go, .timeout = 60)
 	for (int i = 0; i < 5000; i++) {
 		cr_assert_eq(bus_add(&test.bus, &coming), 0);
 		cr_assert_eq(bus_remove(&test.bus, &coming), 0);
+	}
+	atomic_store(&test.stop, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(atomic_load(&test.wrong), 0);
+	bus_destroy(&test.bus);
+}
+
+/* A device whose handler is held inside until somebody lets it go. */
+struct slow_device {
+	struct bus *bus;
+	struct bus_region region;
+	_Atomic bool inside;
+	_Atomic bool released;
+	_Atomic bool left;
+	_Atomic bool left_at_return; /* of bus_remove() */
+	_Atomic int result;
+};
+
+static uint64_t slow_read(void *opaque, uint64_t offset, unsigned int size)
+{
+	struct slow_device *device = opaque;
+
+	(void)offset;
+	(void)size;
+	atomic_store(&device->inside, true);
+	while (!atomic_load(&device->released))
+		sched_yield();
+	/* Whoever does not wait has many chances to be early. */
+	for (int i = 0; i < 1000; i++)
+		sched_yield();
+	atomic_store(&device->left, true);
+	return 0x77;
+}
+
+static const struct bus_ops slow_ops = {.read = slow_read};
+
+static void slow_device_init(struct slow_device *device, struct bus *bus, uint64_t base)
+{
+	*device = (struct slow_device){.bus = bus};
+	device->region = (struct bus_region){
+		.name = "s", .base = base, .size = 16, .ops = &slow_ops, .opaque = device};
+	cr_assert_eq(bus_add(bus, &device->region), 0);
+}
+
+static void *slow_reader(void *opaque)
+{
+	struct slow_device *device = opaque;
+	uint32_t value;
+
+	cr_assert(bus_read(device->bus, 0x100, &value, 4));
+	cr_assert_eq(value, 0x77, "an access that began ends as if nothing had happened");
+	return NULL;
+}
+
+static void *slow_remover(void *opaque)
+{
+	struct slow_device *device = opaque;
+
+	atomic_store(&device->result, bus_remove(device->bus, &device->region));
+	atomic_store(&device->left_at_return, atomic_load(&device->left));
+	/* The owner may free or reuse it now. */
+	memset(&device->region, 0xa5, sizeof(device->region));
+	return NULL;
+}
+
+/* Without entering: that would wait for the release too. */
+static bool slow_is_withdrawn(struct bus *bus)
+{
+	size_t count;
+
+	pthread_rwlock_rdlock(&bus->lock);
+	count = bus->count;
+	pthread_rwlock_unlock(&bus->lock);
+	return count == 0;
+}
+
+Test(bus, removal_waits_for_the_one_who_is_inside, .timeout = 60)
+{
+	struct slow_device device;
+	pthread_t reader, remover;
+	uint32_t value;
+	struct bus bus;
+
+	bus_init(&bus, 0);
+	slow_device_init(&device, &bus, 0x100);
+	pthread_create(&reader, NULL, slow_reader, &device);
+	while (!atomic_load(&device.inside))
+		sched_yield();
+	pthread_create(&remover, NULL, slow_remover, &device);
+	/* Nobody enters any more, although the removal has not returned. */
+	while (!slow_is_withdrawn(&bus))
+		sched_yield();
+	cr_assert_not(bus_read(&bus, 0x104, &value, 4));
+	atomic_store(&device.released, true);
+	pthread_join(reader, NULL);
+	pthread_join(remover, NULL);
+	cr_assert(device.left_at_return);
+	cr_assert_eq(device.result, 0);
+	cr_assert_null(bus.leaving);
+	bus_destroy(&bus);
+}
+
+Test(bus, a_region_moves_under_a_handler_and_is_then_waited_for, .timeout = 60)
+{
+	struct slow_device device;
+	pthread_t reader, remover;
+	struct bus bus;
+
+	bus_init(&bus, 0);
+	slow_device_init(&device, &bus, 0x100);
+	pthread_create(&reader, NULL, slow_reader, &device);
+	while (!atomic_load(&device.inside))
+		sched_yield();
+	cr_assert_eq(bus_withdraw(&bus, &device.region), 0, "does not wait");
+	cr_assert_eq(bus_withdraw(&bus, &device.region), -ENOENT);
+	device.region = (struct bus_region){
+		.name = "t", .base = 0x200, .size = 16, .ops = &no_ops, .opaque = &device};
+	cr_assert_eq(bus_add(&bus, &device.region), 0);
+	cr_assert_eq(bus_withdraw(&bus, &device.region), 0);
+	pthread_create(&remover, NULL, slow_remover, &device);
+	atomic_store(&device.released, true);
+	pthread_join(reader, NULL);
+	pthread_join(remover, NULL);
+	cr_assert(device.left_at_return);
+	cr_assert_eq(device.result, -ENOENT, "it was withdrawn before");
+	bus_destroy(&bus);
+}
+
+static void *eager_reader(void *opaque)
+{
+	struct concurrent *test = opaque;
+
+	while (!atomic_load(&test->stop)) {
+		uint64_t value;
+
+		/* Whole, and across the end. */
+		if (bus_read(&test->bus, 0x1008, &value, 4) && (uint32_t)value != 0x5a5a5a5a)
+			atomic_fetch_add(&test->wrong, 1);
+		bus_read(&test->bus, 0x103c, &value, 8);
+		if ((uint32_t)value != 0x5a5a5a5a && (uint32_t)value != 0xffffffff)
+			atomic_fetch_add(&test->wrong, 1);
+	}
+	return NULL;
+}
+
+struct short_lived {
+	struct bus_region region;
+	uint8_t bytes[64];
+};
+
+static uint64_t short_lived_read(void *opaque, uint64_t offset, unsigned int size)
+{
+	const struct short_lived *device = opaque;
+	uint64_t value = 0;
+
+	memcpy(&value, device->bytes + offset, size);
+	return value;
+}
+
+static const struct bus_ops short_lived_ops = {.read = short_lived_read};
+
+/* For the sanitizers: what was freed is not touched, and what was written before is seen. */
+Test(bus, a_removed_device_may_be_freed_at_once, .timeout = 60)
+{
+	static struct concurrent test;
+	pthread_t threads[2];
+
+	bus_init(&test.bus, 0);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, eager_reader, &test);
+	for (int i = 0; i < 3000; i++) {
+		struct short_lived *device = malloc(sizeof(*device));
+
+		memset(device->bytes, 0x5a, sizeof(device->bytes));
+		device->region = (struct bus_region){.name = "d",
+						     .base = 0x1000,
+						     .size = 64,
+						     .ops = &short_lived_ops,
+						     .opaque = device};
+		cr_assert_eq(bus_add(&test.bus, &device->region), 0);
+		if (i % 3 == 0)
+			cr_assert_eq(bus_withdraw(&test.bus, &device->region), 0);
+		bus_remove(&test.bus, &device->region);
+		memset(device, 0, sizeof(*device));
+		free(device);
 	}
 	atomic_store(&test.stop, true);
 	for (int i = 0; i < 2; i++)

@@ -15,8 +15,7 @@
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "wire/vfio_cxl.h"
 
-#define BAR0_SIZE 0x200000u
-#define HDM       0x1110u /* in the block */
+#define HDM 0x1110u /* in the block */
 
 static struct fake_transport *fake_of(struct vfio_transport *transport)
 {

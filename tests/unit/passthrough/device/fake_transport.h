@@ -29,6 +29,9 @@ struct fake_dma {
 	bool device_memory;
 };
 
+/* Where the device memory begins in the fake's file. */
+#define BAR0_SIZE 0x200000u
+
 struct fake_transport {
 	struct vfio_transport transport; /* first */
 	struct address_space space;

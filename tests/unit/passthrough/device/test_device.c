@@ -899,6 +899,38 @@ Test(passthrough, nothing_is_kept_of_a_device_that_is_given_back)
 	machine_down();
 }
 
+/* memory=node: a virtio device has pointers to its rings there. The memory goes, they stay. */
+Test(passthrough, rings_in_memory_that_was_given_back)
+{
+	uint8_t *ring, *server;
+
+	fake_init(&fake);
+	fake.committed = false;
+	options.memory = PASSTHROUGH_MEMORY_NODE;
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(fcntl(fake.memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	cr_assert_eq(connect_device(), 0);
+	cr_assert_eq(plug(), 0);
+	ring = guest_memory_at(memory, WINDOW + 0x1000, 16);
+	cr_assert_not_null(ring);
+	server = mmap(NULL, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memory, BAR0_SIZE);
+	cr_assert_neq(server, MAP_FAILED);
+	ring[0] = 1;
+	cr_assert_eq(server[0x1000], 1);
+	passthrough_requested(device);
+	passthrough_serve(device);
+	ring[0] = 2;
+	cr_expect_eq(server[0x1000], 1, "not the device's any more");
+	cr_expect_eq(mmap(ring - 0x1000, 0x1000, PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		     MAP_FAILED, "and nobody else's");
+	cr_expect_null(guest_memory_at(memory, WINDOW + 0x1000, 16));
+	machine_down();
+	munmap(server, 0x2000);
+	options.memory = PASSTHROUGH_MEMORY_CXL;
+}
+
 Test(passthrough, expansion_rom_is_read_and_never_written)
 {
 	fake_init(&fake);
