@@ -18,7 +18,7 @@ int scrub_step(enum scrub_state *state, enum scrub_event event)
 
 	if (next < 0)
 		return next;
-	*state = next;
+	*state = (enum scrub_state)next;
 	return 0;
 }
 

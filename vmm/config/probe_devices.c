@@ -42,7 +42,7 @@ static void probe_folder(const char *what, const char *path, struct problems *pr
 	char folder[4096] = ".";
 
 	if (slash)
-		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path ? slash - path : 1),
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash > path ? slash - path : 1),
 			 path);
 	if (access(folder, W_OK | X_OK))
 		problem_add(problems, "%s: nothing can be made in the folder %s: %s", what, folder,

@@ -170,8 +170,10 @@ Test(console, refused_with_a_reason, LIMIT)
 {
 	machine_run_require_kvm();
 	refused(CXVM_CONSOLE_STDIO, NULL, "tty", -EINVAL, "on the terminal already");
-	refused(CXVM_CONSOLE_FILE, NULL, "null", -EINVAL, "console: mode file or socket needs a path");
-	refused(CXVM_CONSOLE_SOCKET, NULL, "null", -EINVAL, "console: mode file or socket needs a path");
+	refused(CXVM_CONSOLE_FILE, NULL, "null", -EINVAL,
+		"console: mode file or socket needs a path");
+	refused(CXVM_CONSOLE_SOCKET, NULL, "null", -EINVAL,
+		"console: mode file or socket needs a path");
 	refused(CXVM_CONSOLE_FILE, "/nonexistent/x", "null", -ENOENT, "/nonexistent/x");
 }
 
