@@ -9,21 +9,34 @@
 #include "passthrough/discover/cxl_capability.h"
 
 /* CXL 8.1.3, from the DVSEC's start */
-#define DVSEC_DEVICE  0u
-#define CAPABILITY    0x0au
-#define CONTROL       0x0cu
-#define RANGE1_SIZE   0x18u
-#define RANGE_STRIDE  0x10u
-#define DVSEC_MINIMUM 0x38u
+#define DVSEC_DEVICE        0u
+#define CAPABILITY          0x0au
+#define CAPABILITY_CACHE    0x0001u
+#define CAPABILITY_IO       0x0002u
+#define CAPABILITY_MEM      0x0004u
+#define CAPABILITY_HDM(reg) ((reg) >> 4 & 3u) /* HDM_Count */
+#define HDM_COUNT_MAX       2u
+#define CONTROL             0x0cu
+#define CONTROL_MEM_ENABLE  0x0004u
+#define RANGE1_SIZE         0x18u
+#define RANGE_STRIDE        0x10u
+#define DVSEC_MINIMUM       0x38u
+
+/* CXL 8.1.3.8, from the range's size registers */
+#define SIZE_HIGH        0u
+#define SIZE_LOW         4u
+#define SIZE_LOW_VALID   0x00000001u /* Memory_Info_Valid */
+#define SIZE_LOW_ACTIVE  0x00000002u /* Memory_Active */
+#define SIZE_LOW_OF_SIZE 0xf0000000u /* bits 31:28 of the size */
 
 static void cxl_parse_range(struct host_cxl_range *range, const uint8_t *registers)
 {
-	uint32_t low = bytes_get_le32(registers + 4);
+	uint32_t low = bytes_get_le32(registers + SIZE_LOW);
 
-	/* CXL 8.1.3.8.2: bits 31:28 are the low part of the size */
-	range->size = (uint64_t)bytes_get_le32(registers) << 32 | (low & 0xf0000000u);
-	range->valid = low & 1;
-	range->active = low & 2;
+	range->size =
+		(uint64_t)bytes_get_le32(registers + SIZE_HIGH) << 32 | (low & SIZE_LOW_OF_SIZE);
+	range->valid = low & SIZE_LOW_VALID;
+	range->active = low & SIZE_LOW_ACTIVE;
 }
 
 void host_cxl_parse(struct host_cxl *cxl, const uint8_t *config, uint32_t length)
@@ -46,12 +59,12 @@ void host_cxl_parse(struct host_cxl *cxl, const uint8_t *config, uint32_t length
 		return;
 	}
 	capability = bytes_get_le16(config + dvsec + CAPABILITY);
-	cxl->cache_capable = capability & 1;
-	cxl->io_capable = capability & 2;
-	cxl->mem_capable = capability & 4;
-	cxl->hdm_count = capability >> 4 & 3;
-	cxl->mem_enabled = bytes_get_le16(config + dvsec + CONTROL) & 4;
-	if (cxl->hdm_count > 2) {
+	cxl->cache_capable = capability & CAPABILITY_CACHE;
+	cxl->io_capable = capability & CAPABILITY_IO;
+	cxl->mem_capable = capability & CAPABILITY_MEM;
+	cxl->hdm_count = CAPABILITY_HDM(capability);
+	cxl->mem_enabled = bytes_get_le16(config + dvsec + CONTROL) & CONTROL_MEM_ENABLE;
+	if (cxl->hdm_count > HDM_COUNT_MAX) {
 		cxl->hdm_count = 0;
 		cxl->problem = "its CXL device DVSEC has a reserved HDM_Count";
 	}

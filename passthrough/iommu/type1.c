@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,10 @@
 
 #define TYPE1_INFO_BYTES 4096u
 
-/* struct vfio_iommu_type1_info_cap_iova_range, from the capability's header */
-#define IOVA_RANGE_COUNT 8u
-#define IOVA_RANGE_LIST  16u
-#define IOVA_RANGE_SIZE  16u
-#define IOVA_RANGE_LAST  8u /* in each of them */
+/* The ranges that the IOMMU translates, from the capability's header. */
+#define IOVA_RANGES(field) offsetof(struct vfio_iommu_type1_info_cap_iova_range, field)
+#define IOVA_RANGE_SIZE    sizeof(struct vfio_iova_range)
+#define IOVA_RANGE(field)  offsetof(struct vfio_iova_range, field)
 
 struct type1_space {
 	struct address_space space; /* first */
@@ -75,14 +75,14 @@ static uint64_t type1_limit(struct address_space *space)
 	    capability_chain_parse(&chain, image, length, sizeof(info), info.cap_offset))
 		return 0;
 	capability = capability_chain_find(&chain, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-	if (!capability || capability->length < IOVA_RANGE_LIST)
+	if (!capability || capability->length < IOVA_RANGES(iova_ranges))
 		return 0;
-	count = bytes_get_le32(image + capability->offset + IOVA_RANGE_COUNT);
-	if (count > (capability->length - IOVA_RANGE_LIST) / IOVA_RANGE_SIZE)
+	count = bytes_get_le32(image + capability->offset + IOVA_RANGES(nr_iovas));
+	if (count > (capability->length - IOVA_RANGES(iova_ranges)) / IOVA_RANGE_SIZE)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t at = capability->offset + IOVA_RANGE_LIST + i * IOVA_RANGE_SIZE;
-		uint64_t one = bytes_get_le64(image + at + IOVA_RANGE_LAST);
+		size_t at = capability->offset + IOVA_RANGES(iova_ranges) + i * IOVA_RANGE_SIZE;
+		uint64_t one = bytes_get_le64(image + at + IOVA_RANGE(end));
 
 		last = one > last ? one : last;
 	}

@@ -2,9 +2,13 @@
 #include "passthrough/transport/capability_chain.h"
 
 #include <errno.h>
+#include <linux/vfio.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "core/bytes.h"
+
+#define HEADER(field) offsetof(struct vfio_info_cap_header, field)
 
 /* An entry ends where the next one in memory begins, whatever the order of the chain. */
 static int capability_chain_measure(struct capability_chain *chain)
@@ -44,10 +48,10 @@ int capability_chain_parse(struct capability_chain *chain, const uint8_t *image,
 		if (chain->count == CAPABILITY_CHAIN_MAX)
 			return -EPROTO;
 		entry = &chain->entries[chain->count++];
-		entry->id = bytes_get_le16(image + offset);
-		entry->version = bytes_get_le16(image + offset + 2);
+		entry->id = bytes_get_le16(image + offset + HEADER(id));
+		entry->version = bytes_get_le16(image + offset + HEADER(version));
 		entry->offset = offset;
-		offset = bytes_get_le32(image + offset + 4);
+		offset = bytes_get_le32(image + offset + HEADER(next));
 	}
 	return capability_chain_measure(chain);
 }

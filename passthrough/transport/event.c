@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "passthrough/transport/event.h"
 
 int vfio_event_open(struct vfio_event *event, struct event_loop *loop, event_callback callback,
@@ -32,7 +33,5 @@ void vfio_event_close(struct vfio_event *event)
 {
 	event_source_remove(event->source);
 	event->source = NULL;
-	if (event->fd >= 0)
-		close(event->fd);
-	event->fd = -1;
+	fd_close(&event->fd);
 }

@@ -10,12 +10,15 @@
 #include "core/log.h"
 
 /*
- * The rooms of passthrough, each of which knows those to the right of it only:
+ * The rooms of passthrough. Arrows look to the right; each room sees and links only what it names
+ * in CMakeLists.txt:
  *
- *   device -> { discover, view, vfio, vfio-user, host } -> iommu -> transport -> core
+ *   device -> { vfio, vfio-user } -> iommu -> transport -> core
+ *   device, host -> discover ------------> transport
+ *   device -> view ----------------------> transport
  *
- * Rooms in braces do not know each other. iommu has the address spaces of the kernel, vfio-user
- * that of its server; they look alike to device.
+ * iommu has the address spaces of the kernel, vfio-user that of its server; to device they look
+ * alike.
  *
  * One table for every way to a device: a vfio-user server (vfio-user/client.h), kernel VFIO by
  * group or by character device (vfio/vfio.h), and the fakes of the tests. It holds what a device

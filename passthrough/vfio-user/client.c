@@ -14,6 +14,7 @@
 
 #include "core/bytes.h"
 #include "core/clock.h"
+#include "core/fd.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/internal.h"
 
@@ -159,8 +160,8 @@ static int client_region_fd(struct vfio_user_client *client, uint32_t index, uin
 	region = &client->regions[index];
 	if (region->fd < 0)
 		return -ENODEV;
-	*start = bytes_get_le64(region->info + 24);
-	if (end > bytes_get_le64(region->info + 16) ||
+	*start = bytes_get_le64(region->info + VFIO_USER_REGION_INFO(offset));
+	if (end > bytes_get_le64(region->info + VFIO_USER_REGION_INFO(size)) ||
 	    __builtin_add_overflow(*start, end, &file_end) || fstat(region->fd, &status))
 		return -EINVAL;
 	/* A file that is too short would fault; device nodes and dma-bufs tell no size. */
@@ -198,8 +199,10 @@ static bool client_mapping_intact(struct vfio_transport *transport, uint32_t ind
 	uint64_t start;
 
 	return index < client->region_count && client->regions[index].fd >= 0 &&
-	       client_region_fd(client, index, bytes_get_le64(client->regions[index].info + 16),
-				&start) >= 0;
+	       client_region_fd(
+		       client, index,
+		       bytes_get_le64(client->regions[index].info + VFIO_USER_REGION_INFO(size)),
+		       &start) >= 0;
 }
 
 static int client_set_irqs_once(struct vfio_user_client *client, struct vfio_user_irq_set *set,
@@ -302,8 +305,7 @@ static void client_close(struct vfio_transport *transport)
 	event_source_remove(client->source);
 	for (uint32_t i = 0; i < client->region_count; i++) {
 		free(client->regions[i].info);
-		if (client->regions[i].fd >= 0)
-			close(client->regions[i].fd);
+		fd_close(&client->regions[i].fd);
 	}
 	address_space_put(&client->space, false);
 	vfio_user_channel_destroy(&client->channel);

@@ -21,7 +21,7 @@ static int info_length(const uint8_t *payload, uint32_t received, uint32_t fixed
 
 	if (received < fixed)
 		return -EPROTO;
-	argsz = bytes_get_le32(payload);
+	argsz = bytes_get_le32(payload + VFIO_USER_REGION_INFO(argsz));
 	if (argsz > VFIO_USER_INFO_SIZE)
 		return -EPROTO; /* a chain longer than anything sensible: it was left out */
 	*length = argsz < received ? argsz : received;
@@ -85,7 +85,7 @@ static int info_keep_region(struct vfio_user_client *client, struct vfio_user_ca
 		return 0;
 	result = info_length(payload, call->reply_length, sizeof(struct vfio_user_region_info),
 			     &region->length);
-	if (result || bytes_get_le32(payload + 8) != index)
+	if (result || bytes_get_le32(payload + VFIO_USER_REGION_INFO(index)) != index)
 		return -EPROTO;
 	region->info = malloc(region->length);
 	if (!region->info)
@@ -94,7 +94,8 @@ static int info_keep_region(struct vfio_user_client *client, struct vfio_user_ca
 	if (call->reply_fds.count) {
 		call->reply_fds.count = 0;
 		info_keep_file(client, index, call->reply_fds.fds[0],
-			       bytes_get_le32(payload + 4) & VFIO_REGION_INFO_FLAG_MMAP);
+			       bytes_get_le32(payload + VFIO_USER_REGION_INFO(flags)) &
+				       VFIO_REGION_INFO_FLAG_MMAP);
 	}
 	return 0;
 }

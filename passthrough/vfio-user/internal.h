@@ -2,6 +2,7 @@
 #ifndef PASSTHROUGH_VFIO_USER_INTERNAL_H
 #define PASSTHROUGH_VFIO_USER_INTERNAL_H
 
+#include <stddef.h>
 #include <sys/epoll.h>
 
 #include "passthrough/iommu/address_space.h"
@@ -15,6 +16,9 @@
 #define EVENT_EDGE_INPUT    ((uint32_t)EPOLLIN | (uint32_t)EPOLLET)
 #define VFIO_USER_INFO_SIZE 4096u /* most bytes of an information structure with its chain */
 #define VFIO_USER_MAX_IRQS  16u
+
+/* Where a field of a region's information is in its image. */
+#define VFIO_USER_REGION_INFO(field) offsetof(struct vfio_user_region_info, field)
 
 struct vfio_user_region {
 	uint8_t *info; /* struct vfio_region_info and its chain; NULL: the server refused */

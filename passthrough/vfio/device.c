@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,15 +10,12 @@
 
 #define INFO_LIMIT 65536u /* no information structure is longer */
 
-/* struct vfio_device_info and struct vfio_region_info, as far as they are read here */
-#define DEVICE_INFO_FIXED    24u
-#define REGION_INFO_FIXED    32u
-#define INFO_ARGSZ           0u
-#define INFO_INDEX           8u /* region */
-#define INFO_FLAGS           4u
-#define DEVICE_INFO_NUM_IRQS 12u
-#define REGION_INFO_SIZE     16u
-#define REGION_INFO_OFFSET   24u
+/* What is asked for first: the structures with their chain fields, but no chain. */
+#define DEVICE_INFO_FIXED 24u /* to the end of pad, which older headers do not have */
+#define REGION_INFO_FIXED sizeof(struct vfio_region_info)
+
+#define DEVICE_INFO(field) offsetof(struct vfio_device_info, field)
+#define REGION_INFO(field) offsetof(struct vfio_region_info, field)
 
 static struct vfio_kernel *kernel_of(struct vfio_transport *transport)
 {
@@ -43,13 +41,13 @@ static int kernel_info(struct vfio_kernel *kernel, unsigned long request, uint32
 		image = larger;
 		memset(image, 0, size);
 		memcpy(image, &size, sizeof(size));
-		memcpy(image + INFO_INDEX, &index, sizeof(index));
+		memcpy(image + REGION_INFO(index), &index, sizeof(index));
 		result = vfio_kernel_ioctl(kernel, request, image);
 		if (result < 0) {
 			free(image);
 			return result;
 		}
-		needed = bytes_get_le32(image + INFO_ARGSZ);
+		needed = bytes_get_le32(image + REGION_INFO(argsz));
 		if (needed <= size) {
 			*info = image;
 			*length = size;
@@ -70,8 +68,8 @@ static int kernel_device_info(struct vfio_transport *transport, uint8_t **info, 
 
 	if (result)
 		return result;
-	kernel->device_flags = bytes_get_le32(*info + INFO_FLAGS);
-	kernel->num_irqs = bytes_get_le32(*info + DEVICE_INFO_NUM_IRQS);
+	kernel->device_flags = bytes_get_le32(*info + DEVICE_INFO(flags));
+	kernel->num_irqs = bytes_get_le32(*info + DEVICE_INFO(num_irqs));
 	vfio_kernel_watch(kernel);
 	vfio_kernel_warn_without_reset(kernel);
 	return 0;
@@ -92,9 +90,9 @@ static int kernel_region_info(struct vfio_transport *transport, uint32_t index, 
 		return result;
 	region = &kernel->regions[index];
 	region->known = true;
-	region->flags = bytes_get_le32(*info + INFO_FLAGS);
-	region->size = bytes_get_le64(*info + REGION_INFO_SIZE);
-	region->offset = bytes_get_le64(*info + REGION_INFO_OFFSET);
+	region->flags = bytes_get_le32(*info + REGION_INFO(flags));
+	region->size = bytes_get_le64(*info + REGION_INFO(size));
+	region->offset = bytes_get_le64(*info + REGION_INFO(offset));
 	return 0;
 }
 
