@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "vmm/machine/build.h"
 #include "vmm/machine/internal.h"
 
 int machine_set_affinity(struct machine *machine, uint32_t vcpu)

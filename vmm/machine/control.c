@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
+#include "vmm/machine/platform.h"
 #include "vmm/machine/thread.h"
 
 static void serve_stop(struct machine *machine)

@@ -44,4 +44,13 @@ struct description {
 	uint64_t tables_ns; /* making the firmware tables, of all devices together */
 };
 
+/* describe_add.c: one more row, nothing when @size is 0 or there is no room. */
+void description_add(struct description *description, uint64_t base, uint64_t size,
+		     enum description_kind kind, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+/* A passed-through function: the CXL fixed memory window at @window, if it has one, the segments of
+ * its BARs and its memory, and how it was attached. */
+void description_add_device(struct description *description, struct passthrough_device *device,
+			    uint64_t window);
+
 #endif

@@ -5,8 +5,11 @@
 
 #include "guest-fw/acpi/acpi.h"
 #include "arch/arch.h"
+#include "vmm/machine/build.h"
+#include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
 #include "vmm/machine/numa.h"
+#include "vmm/machine/platform.h"
 
 /* What the machine knows of what its firmware says, in one allocation: 33 bridges are no stack
  * matter. The architecture adds the rest and writes it. */
@@ -167,7 +170,7 @@ static int write_firmware(const struct machine *machine, struct firmware *firmwa
 		.logger = machine->logger,
 		.cpus = machine->cpus.model,
 		.cpu_nodes = firmware->cpu_nodes,
-		.platform = machine->parts.platform,
+		.platform = machine_platform_devices(machine),
 		.kernel = machine->platform.kernel,
 		.initramfs = machine->config->payload.initramfs,
 		.cmdline = machine->config->payload.cmdline,

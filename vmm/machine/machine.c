@@ -8,7 +8,12 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "passthrough/iommu/spaces.h"
+#include "vmm/machine/build.h"
+#include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
+#include "vmm/machine/platform.h"
+#include "vmm/machine/virtio.h"
 
 static int create_cpus(struct machine *machine)
 {
@@ -96,6 +101,7 @@ static int create_vcpus(struct machine *machine)
 
 static int create_pci(struct machine *machine)
 {
+	unsigned int buses = machine_accelerator_bus(machine, machine->pci.cxl_count);
 	const struct pci_root_options options = {
 		.mmio = &machine->platform.mmio,
 		.pio = &machine->platform.pio,
@@ -103,11 +109,12 @@ static int create_pci(struct machine *machine)
 		.memory = machine->platform.memory,
 		.logger = machine->logger,
 		.ecam_base = arch_map()->ecam_start,
-		.bus_count = machine->pci.bus_count,
+		.bus_count = buses,
 		.intx_gsi_base = arch_map()->intx_gsi,
 	};
 	int result = pci_root_create(&machine->pci.root, &options);
 
+	machine->pci.bus_count = buses;
 	if (result)
 		return result;
 	return pci_root_add_host_bridge(machine->pci.root, 0, (uint8_t)machine->pci.plain_last_bus,
@@ -185,6 +192,34 @@ static int build_base(struct machine *machine)
 	return result;
 }
 
+/* In the order in which they are added, which decides their numbers on bus 0. */
+static int list_parts(struct machine *machine)
+{
+	const struct machine_specification *wanted = machine->config;
+	struct machine_parts *parts = &machine->parts;
+	int result = machine_parts_append(parts, &machine_platform_part, machine, NULL);
+
+	for (size_t i = 0; i < wanted->disk_count && !result; i++)
+		result =
+			machine_parts_append(parts, &machine_disk_part, machine, &wanted->disks[i]);
+	for (size_t i = 0; i < wanted->net_count && !result; i++)
+		result = machine_parts_append(parts, &machine_net_part, machine, &wanted->nets[i]);
+	if (!result && wanted->has_vsock)
+		result = machine_parts_append(parts, &machine_vsock_part, machine, &wanted->vsock);
+	if (!result && wanted->console.mode != CXVM_CONSOLE_OFF)
+		result = machine_parts_append(parts, &machine_console_part, machine,
+					      &wanted->console);
+	if (!result && wanted->has_rng)
+		result = machine_parts_append(parts, &machine_rng_part, machine, NULL);
+	if (!result && wanted->has_balloon)
+		result = machine_parts_append(parts, &machine_balloon_part, machine,
+					      &wanted->balloon);
+	for (size_t i = 0; i < wanted->device_count && !result; i++)
+		result = machine_parts_append(parts, &machine_function_part, machine,
+					      &wanted->devices[i].options);
+	return result;
+}
+
 static int build(struct machine *machine)
 {
 	struct pci_bus *buses[LAYOUT_MAX_BRIDGES];
@@ -192,7 +227,9 @@ static int build(struct machine *machine)
 	uint64_t start;
 
 	if (!result)
-		result = machine_connect_devices(machine);
+		result = list_parts(machine);
+	if (!result)
+		result = machine_parts_connect(&machine->parts);
 	if (!result)
 		result = create_pci(machine);
 	if (!result)
@@ -202,11 +239,7 @@ static int build(struct machine *machine)
 	if (!result)
 		result = machine_load_payload(machine);
 	if (!result)
-		result = machine_add_platform_devices(machine);
-	if (!result)
-		result = machine_add_virtio_devices(machine);
-	if (!result)
-		result = machine_plug_devices(machine);
+		result = machine_parts_add(&machine->parts);
 	if (result)
 		return result;
 	machine_list_root_buses(machine, buses);
@@ -257,9 +290,8 @@ void machine_destroy(struct machine *machine)
 		return;
 	if (machine->cpus.vcpus)
 		vcpu_set_stop(machine->cpus.vcpus);
-	machine_remove_devices(machine);
-	machine_remove_virtio_devices(machine);
-	machine_remove_platform_devices(machine);
+	machine_parts_remove(&machine->parts);
+	iommu_spaces_destroy(machine->platform.spaces);
 	if (machine->pci.root)
 		pci_root_destroy(machine->pci.root);
 	vcpu_set_destroy(machine->cpus.vcpus);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "vmm/machine/build.h"
+#include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
 
 #define PREFAULT_THREADS_MAX 16u

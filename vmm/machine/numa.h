@@ -3,7 +3,7 @@
 #define VMM_MACHINE_NUMA_H
 
 #include "guest-fw/acpi/acpi.h"
-#include "vmm/machine/internal.h"
+#include "vmm/machine/functions.h"
 
 /*
  * Proximity domains of a machine with CXL devices: the NUMA nodes first, then one for each device

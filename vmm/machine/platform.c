@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The platform devices of the architecture, as the configuration wants them. */
+#include "vmm/machine/platform.h"
+
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -33,8 +34,9 @@ static void panicked(void *opaque, bool crash_kernel)
 		machine_exit(machine, CXVM_EXIT_PANIC, 0, "the guest's kernel panicked");
 }
 
-int machine_add_platform_devices(struct machine *machine)
+static int add_platform(struct machine_part *part)
 {
+	struct machine *machine = part->machine;
 	const struct specification_platform *platform = &machine->config->platform;
 	const struct specification_console *console = &machine->config->serial;
 	const struct serial_backend_options serial = {
@@ -67,22 +69,43 @@ int machine_add_platform_devices(struct machine *machine)
 		.events = &events,
 	};
 
-	return arch_platform_create(&machine->parts.platform, &options);
+	struct arch_platform *devices;
+	int result = arch_platform_create(&devices, &options);
+
+	if (!result)
+		part->state = devices;
+	return result;
 }
 
-void machine_remove_platform_devices(struct machine *machine)
+static void flush_platform(struct machine_part *part)
 {
-	arch_platform_destroy(machine->parts.platform);
-	machine->parts.platform = NULL;
+	arch_platform_flush(part->state);
 }
 
-void machine_flush_platform_devices(struct machine *machine)
+static void remove_platform(struct machine_part *part)
 {
-	arch_platform_flush(machine->parts.platform);
+	arch_platform_destroy(part->state);
+}
+
+const struct machine_part_ops machine_platform_part = {
+	.name = "platform devices",
+	.add = add_platform,
+	.flush = flush_platform,
+	.remove = remove_platform,
+};
+
+static struct arch_platform *devices_of(const struct machine *machine)
+{
+	return machine_part_next(&machine->parts, &machine_platform_part, NULL)->state;
+}
+
+const struct arch_platform *machine_platform_devices(const struct machine *machine)
+{
+	return devices_of(machine);
 }
 
 void machine_press_power_button(struct machine *machine)
 {
-	if (arch_platform_power_button(machine->parts.platform))
+	if (arch_platform_power_button(devices_of(machine)))
 		log_error(machine->logger, "machine", "cannot press the power button");
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
 #include "vmm/machine/thread.h"
 
@@ -97,8 +98,7 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	end(machine);
 	if (!io_error)
 		pthread_join(io, NULL);
-	machine_flush_platform_devices(machine);
-	machine_flush_virtio(machine);
+	machine_parts_flush(&machine->parts);
 	*result = machine->life.exit;
 	result->size = size;
 	return error;
@@ -113,7 +113,7 @@ int machine_pause(struct machine *machine)
 	result = take_step(machine, MACHINE_PAUSE);
 	if (!result) {
 		vcpu_set_pause(machine->cpus.vcpus);
-		machine_pause_virtio(machine);
+		machine_parts_pause(&machine->parts);
 	}
 	pthread_mutex_unlock(&machine->life.lock);
 	return result;
@@ -126,7 +126,7 @@ int machine_resume(struct machine *machine)
 	pthread_mutex_lock(&machine->life.lock);
 	result = take_step(machine, MACHINE_RESUME);
 	if (!result) {
-		machine_resume_virtio(machine);
+		machine_parts_resume(&machine->parts);
 		vcpu_set_resume(machine->cpus.vcpus);
 	}
 	pthread_mutex_unlock(&machine->life.lock);

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine/virtio.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "devices/virtio/balloon.h"
 #include "devices/virtio/blk.h"
 #include "devices/virtio/net.h"
+#include "devices/virtio/pci.h"
 #include "devices/virtio/rng.h"
 #include "devices/virtio/vsock.h"
 #include "vmm/machine/console.h"
 #include "vmm/machine/internal.h"
+
+/* The state of each of these parts. */
+struct virtio_part {
+	struct virtio_pci *transport;
+	struct machine_console *console; /* the console's end on the host; else NULL */
+};
 
 static struct virtio_environment environment_of(const struct machine *machine)
 {
@@ -22,32 +31,42 @@ static struct virtio_environment environment_of(const struct machine *machine)
 	};
 }
 
-/* Gives @device to a PCI function on the root bus; takes ownership, also on failure. */
-static int plug(struct machine *machine, struct virtio_device *device)
+/*
+ * Gives @device to a PCI function on the root bus; takes ownership of it, and with success of
+ * @console, which may be NULL.
+ */
+static int plug(struct machine_part *part, struct virtio_device *device,
+		struct machine_console *console)
 {
-	struct virtio_pci *transport;
-	int result = virtio_pci_create(&transport, device, &machine->platform.vm);
+	struct machine *machine = part->machine;
+	struct virtio_part *state = calloc(1, sizeof(*state));
+	int result = state ? virtio_pci_create(&state->transport, device, &machine->platform.vm)
+			   : -ENOMEM;
 
 	if (result) {
 		virtio_device_destroy(device);
+		free(state);
 		return result;
 	}
-	result = pci_bus_add(machine->pci.root_bus, virtio_pci_function(transport), -1);
+	result = pci_bus_add(machine->pci.root_bus, virtio_pci_function(state->transport), -1);
 	if (result) {
 		log_error(machine->logger, "pci",
 			  "no free slot on bus 0 for one more virtio device: %s",
 			  strerror(-result));
-		virtio_pci_destroy(transport);
+		virtio_pci_destroy(state->transport);
+		free(state);
 		return result;
 	}
-	machine->parts.virtio[machine->parts.virtio_count++] = transport;
+	state->console = console;
+	part->state = state;
 	return 0;
 }
 
-static int add_disk(struct machine *machine, const struct specification_disk *disk)
+static int add_disk(struct machine_part *part)
 {
+	const struct specification_disk *disk = part->wanted;
 	const struct virtio_blk_options options = {
-		.environment = environment_of(machine),
+		.environment = environment_of(part->machine),
 		.name = disk->id,
 		.path = disk->path,
 		.fd = -1,
@@ -61,13 +80,14 @@ static int add_disk(struct machine *machine, const struct specification_disk *di
 	struct virtio_device *device;
 	int result = virtio_blk_create(&options, &device);
 
-	return result ? result : plug(machine, device);
+	return result ? result : plug(part, device, NULL);
 }
 
-static int add_net(struct machine *machine, const struct specification_net *net)
+static int add_net(struct machine_part *part)
 {
+	const struct specification_net *net = part->wanted;
 	struct virtio_net_options options = {
-		.environment = environment_of(machine),
+		.environment = environment_of(part->machine),
 		.name = net->id,
 		.tap = net->tap,
 		.fd = -1,
@@ -91,111 +111,121 @@ static int add_net(struct machine *machine, const struct specification_net *net)
 	result = virtio_net_create(&options, &device);
 	if (result && options.fd >= 0)
 		close(options.fd);
-	return result ? result : plug(machine, device);
+	return result ? result : plug(part, device, NULL);
 }
 
-static int add_vsock(struct machine *machine)
+static int add_vsock(struct machine_part *part)
 {
+	const struct specification_vsock *vsock = part->wanted;
 	const struct virtio_vsock_options options = {
-		.environment = environment_of(machine),
+		.environment = environment_of(part->machine),
 		.name = "vsock0",
-		.cid = machine->config->vsock.cid,
-		.socket = machine->config->vsock.socket,
-		.vhost = machine->config->vsock.vhost,
+		.cid = vsock->cid,
+		.socket = vsock->socket,
+		.vhost = vsock->vhost,
 	};
 	struct virtio_device *device;
 	int result = virtio_vsock_create(&options, &device);
 
-	return result ? result : plug(machine, device);
+	return result ? result : plug(part, device, NULL);
 }
 
-static int add_console(struct machine *machine)
+static int add_console(struct machine_part *part)
 {
 	const struct machine_console_options options = {
-		.environment = environment_of(machine),
-		.config = &machine->config->console,
-		.serial_on_stdio = machine->config->serial.mode == CXVM_CONSOLE_STDIO,
+		.environment = environment_of(part->machine),
+		.config = part->wanted,
+		.serial_on_stdio = part->machine->config->serial.mode == CXVM_CONSOLE_STDIO,
 	};
+	struct machine_console *console;
 	struct virtio_device *device;
-	int result = machine_console_create(&machine->parts.console, &options, &device);
+	int result = machine_console_create(&console, &options, &device);
 
-	return result ? result : plug(machine, device);
+	if (result)
+		return result;
+	result = plug(part, device, console);
+	if (result)
+		machine_console_destroy(console);
+	return result;
 }
 
-static int add_rng(struct machine *machine)
+static int add_rng(struct machine_part *part)
 {
-	const struct virtio_rng_options options = {.environment = environment_of(machine),
+	const struct virtio_rng_options options = {.environment = environment_of(part->machine),
 						   .name = "rng0"};
 	struct virtio_device *device;
 	int result = virtio_rng_create(&options, &device);
 
-	return result ? result : plug(machine, device);
+	return result ? result : plug(part, device, NULL);
 }
 
-static int add_balloon(struct machine *machine)
+static int add_balloon(struct machine_part *part)
 {
-	const struct specification_balloon *balloon = &machine->config->balloon;
+	const struct specification_balloon *balloon = part->wanted;
 	const struct virtio_balloon_options options = {
-		.environment = environment_of(machine),
+		.environment = environment_of(part->machine),
 		.name = "balloon0",
 		.size = balloon->bytes,
 		.deflate_on_oom = balloon->deflate_on_oom,
 		.free_page_reporting = balloon->free_page_reporting,
 		/* Their DMA mappings pin all RAM. */
-		.keep_pages = machine->config->device_count > 0,
+		.keep_pages = part->machine->config->device_count > 0,
 		.statistics = true,
 	};
 	struct virtio_device *device;
 	int result = virtio_balloon_create(&options, &device);
 
-	return result ? result : plug(machine, device);
+	return result ? result : plug(part, device, NULL);
 }
 
-int machine_add_virtio_devices(struct machine *machine)
+static void pause_virtio(struct machine_part *part)
 {
-	const struct machine_specification *config = machine->config;
-	int result = 0;
+	const struct virtio_part *state = part->state;
 
-	for (size_t i = 0; i < config->disk_count && !result; i++)
-		result = add_disk(machine, &config->disks[i]);
-	for (size_t i = 0; i < config->net_count && !result; i++)
-		result = add_net(machine, &config->nets[i]);
-	if (!result && config->has_vsock)
-		result = add_vsock(machine);
-	if (!result && config->console.mode != CXVM_CONSOLE_OFF)
-		result = add_console(machine);
-	if (!result && config->has_rng)
-		result = add_rng(machine);
-	if (!result && config->has_balloon)
-		result = add_balloon(machine);
-	return result;
+	virtio_pci_pause(state->transport);
 }
 
-void machine_remove_virtio_devices(struct machine *machine)
+static void resume_virtio(struct machine_part *part)
 {
-	while (machine->parts.virtio_count) {
-		struct virtio_pci *transport = machine->parts.virtio[--machine->parts.virtio_count];
+	const struct virtio_part *state = part->state;
 
-		pci_bus_remove(virtio_pci_function(transport));
-		virtio_pci_destroy(transport);
+	virtio_pci_resume(state->transport);
+}
+
+static void flush_console(struct machine_part *part)
+{
+	const struct virtio_part *state = part->state;
+
+	machine_console_flush(state->console);
+}
+
+static void remove_virtio(struct machine_part *part)
+{
+	struct virtio_part *state = part->state;
+
+	pci_bus_remove(virtio_pci_function(state->transport));
+	virtio_pci_destroy(state->transport);
+	/* After the device, which has the other end of its descriptors. */
+	machine_console_destroy(state->console);
+	free(state);
+}
+
+#define VIRTIO_PART(part_name, add_function)                                                       \
+	{                                                                                          \
+		.name = (part_name), .add = (add_function), .pause = pause_virtio,                 \
+		.resume = resume_virtio, .remove = remove_virtio                                   \
 	}
-	machine_console_destroy(machine->parts.console);
-	machine->parts.console = NULL;
-}
 
-void machine_flush_virtio(struct machine *machine)
-{
-	machine_console_flush(machine->parts.console);
-}
-
-void machine_pause_virtio(struct machine *machine)
-{
-	for (size_t i = 0; i < machine->parts.virtio_count; i++)
-		virtio_pci_pause(machine->parts.virtio[i]);
-}
-
-void machine_resume_virtio(struct machine *machine)
-{
-	for (size_t i = 0; i < machine->parts.virtio_count; i++)
-		virtio_pci_resume(machine->parts.virtio[i]);
-}
+const struct machine_part_ops machine_disk_part = VIRTIO_PART("disk", add_disk);
+const struct machine_part_ops machine_net_part = VIRTIO_PART("net", add_net);
+const struct machine_part_ops machine_vsock_part = VIRTIO_PART("vsock", add_vsock);
+const struct machine_part_ops machine_rng_part = VIRTIO_PART("rng", add_rng);
+const struct machine_part_ops machine_balloon_part = VIRTIO_PART("balloon", add_balloon);
+const struct machine_part_ops machine_console_part = {
+	.name = "console",
+	.add = add_console,
+	.pause = pause_virtio,
+	.resume = resume_virtio,
+	.flush = flush_console,
+	.remove = remove_virtio,
+};
