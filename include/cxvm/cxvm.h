@@ -129,14 +129,17 @@ CXVM_API void cxvm_destroy(struct cxvm *vm);
 
 struct cxvm_cpus {
 	size_t size;
-	uint32_t boot_vcpus; /* 1..64; default 1 */
-	uint32_t sockets; /* topology: sockets * cores * threads = boot_vcpus when any is given */
-	uint32_t cores;   /* per socket */
-	uint32_t threads; /* per core, 1 or 2 */
+	uint32_t boot_vcpus; /* 1..64; default 1, or what the topology gives */
+	/* The topology: sockets * cores * threads = boot_vcpus when any is given. */
+	uint32_t sockets;
+	uint32_t cores;         /* per socket */
+	uint32_t threads;       /* per core, 1 or 2 */
 	uint32_t max_phys_bits; /* cap of the guest's MAXPHYADDR; default: the host's */
-	const char
-		*features; /* comma-separated +name / -name on top of the host's: "-cx16,-xsave" */
-	const char *affinity; /* "0@[0,2-3],1@[4]": vCPU@host CPUs, as cloud-hypervisor writes it */
+	/* Comma-separated +name / -name on top of the host's: "-cx16,-xsave". */
+	const char *features;
+	/* "0@[0,2-3],1@[4]": vCPU@host CPUs, as cloud-hypervisor writes it. Each vCPU at most once;
+	 * one that is not named may run anywhere. */
+	const char *affinity;
 };
 
 struct cxvm_memory {
@@ -152,10 +155,12 @@ struct cxvm_memory {
 
 struct cxvm_numa_node {
 	size_t size;
-	uint32_t id;      /* 0.. without a hole */
-	uint64_t bytes;   /* memory of the node; the nodes' sum must be cxvm_memory.bytes */
-	const char *cpus; /* "0-1,4" */
-	bool bind;        /* bind to host_node */
+	uint32_t id;    /* 0.. without a hole */
+	uint64_t bytes; /* memory of the node; the nodes' sum must be cxvm_memory.bytes */
+	/* Its vCPUs: "0-1,4" or "[0-1,4]". When any node names some, every vCPU is in exactly one
+	 * node. When none does, all are in node 0. */
+	const char *cpus;
+	bool bind; /* bind to host_node */
 	uint32_t host_node;
 };
 
@@ -182,7 +187,7 @@ struct cxvm_disk {
 	bool readonly;
 	bool direct;         /* O_DIRECT */
 	uint32_t num_queues; /* default 1; at most boot_vcpus */
-	uint32_t queue_size; /* default 128; power of two, at most 1024 */
+	uint32_t queue_size; /* default 128; power of two, 4 to 1024 */
 	const char *serial;  /* at most 20 bytes; default: the id */
 	struct cxvm_rate_limit rate_limit;
 };
@@ -193,10 +198,10 @@ struct cxvm_net {
 	const char *tap; /* interface name; created when it does not exist and cxvm may */
 	bool use_fd;     /* an open tap fd instead, owned by the machine */
 	int fd;
-	const char *mac;        /* default: random, locally administered */
+	const char *mac;        /* default: made from id and tap, locally administered */
 	uint16_t mtu;           /* default: the tap's */
 	enum cxvm_toggle vhost; /* vhost-net; default: on when the host has it */
-	uint32_t queue_size;    /* default 256 */
+	uint32_t queue_size;    /* default 256; power of two, 16 to 1024 */
 	struct cxvm_rate_limit rate_limit;
 };
 
@@ -232,7 +237,8 @@ struct cxvm_rng {
 
 struct cxvm_balloon {
 	size_t size;
-	enum cxvm_toggle enabled;             /* default off */
+	/* Without cxvm_set_balloon() there is none; with it, the default is on. */
+	enum cxvm_toggle enabled;
 	uint64_t bytes;                       /* to take from the guest at the start */
 	enum cxvm_toggle deflate_on_oom;      /* default on */
 	enum cxvm_toggle free_page_reporting; /* default off */
@@ -273,8 +279,10 @@ enum cxvm_seccomp {
 
 struct cxvm_platform {
 	size_t size;
-	enum cxvm_seccomp
-		seccomp; /* filters are per thread; the caller's thread gets one in cxvm_run() */
+	/* Filters are per thread. The threads that cxvm_run() starts have one each. The thread that
+	 * calls it has none, because a filter would outlive the machine; it only gives up new
+	 * privileges (PR_SET_NO_NEW_PRIVS). */
+	enum cxvm_seccomp seccomp;
 	enum cxvm_toggle boot_timer; /* log the codes the guest writes to port 0x80; default off */
 	enum cxvm_toggle debug_exit; /* port 0xF4; default off */
 	enum cxvm_toggle pvpanic;    /* default on */
@@ -311,9 +319,10 @@ CXVM_API int cxvm_set_option(struct cxvm *vm, const char *section, const char *t
 CXVM_API int cxvm_load_json(struct cxvm *vm, const char *text, size_t length);
 
 /*
- * cxvm_check() - look at the whole configuration and at the host (files, permissions, KVM) without
- * starting anything. Every problem is handed to @problem (may be NULL) as one line with its cause
- * and a fix. Returns the number of problems, or -errno when the check itself failed.
+ * cxvm_check() - look at the whole configuration, with the rules of the start, and at the host
+ * (files, permissions, KVM) without starting anything. Every problem is handed to @problem (may be
+ * NULL) as one line with its cause and a fix. Returns the number of problems, or -errno when the
+ * check itself failed.
  */
 CXVM_API int cxvm_check(struct cxvm *vm, void (*problem)(void *opaque, const char *message),
 			void *opaque);
@@ -339,12 +348,12 @@ CXVM_API int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text
  * running */
 
 /*
- * cxvm_run() - start the machine and serve it in the calling thread until it stops. @result may be
- * NULL. Allowed in CREATED only (-EBUSY). Returns 0 when the machine ran, whatever its reason to
- * stop was, or why it could not start: -EINVAL (configuration), -ENOEXEC (kernel or initramfs
- * refused), -ENODEV/-EACCES (KVM or a device), -ENOMEM, -ENOSPC (does not fit the address space),
- * or another errno that the log explains. The vCPU threads are named vcpu0, vcpu1, ...; the calling
- * thread must not hold locks that the log callback takes.
+ * cxvm_run() - build the machine in the calling thread, start it and wait until it stops. Threads
+ * of its own serve it. @result may be NULL. Allowed in CREATED only (-EBUSY). Returns 0 when the
+ * machine ran, whatever its reason to stop was, or why it could not start: -EINVAL (configuration),
+ * -ENOEXEC (kernel or initramfs refused), -ENODEV/-EACCES (KVM or a device), -ENOMEM, -ENOSPC (does
+ * not fit the address space), or another errno that the log explains. The vCPU threads are named
+ * vcpu0, vcpu1, ...; the calling thread must not hold locks that the log callback takes.
  */
 CXVM_API int cxvm_run(struct cxvm *vm, struct cxvm_exit *result);
 

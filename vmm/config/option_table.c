@@ -95,7 +95,7 @@ static const struct option_field disk_fields[] = {
 	FIELD(disk, readonly, "readonly", OPTION_BOOL, "the guest may not write"),
 	FIELD(disk, direct, "direct", OPTION_BOOL, "bypass the host's page cache (O_DIRECT)"),
 	FIELD(disk, num_queues, "num_queues", OPTION_U32, "default 1"),
-	FIELD(disk, queue_size, "queue_size", OPTION_U32, "default 128"),
+	FIELD(disk, queue_size, "queue_size", OPTION_U32, "default 128; a power of two, 4 to 1024"),
 	FIELD(disk, serial, "serial", OPTION_STRING, "up to 20 bytes"),
 	RATE_LIMIT(disk),
 };
@@ -107,7 +107,7 @@ static const struct option_field net_fields[] = {
 	FIELD(net, mac, "mac", OPTION_STRING, "aa:bb:cc:dd:ee:ff"),
 	FIELD(net, mtu, "mtu", OPTION_U16, "default: the tap's"),
 	FIELD(net, vhost, "vhost", OPTION_TOGGLE, "vhost-net; default: when the host has it"),
-	FIELD(net, queue_size, "queue_size", OPTION_U32, "default 256"),
+	FIELD(net, queue_size, "queue_size", OPTION_U32, "default 256; a power of two, 16 to 1024"),
 	RATE_LIMIT(net),
 };
 

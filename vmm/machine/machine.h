@@ -8,7 +8,7 @@
 #include "vmm/machine/specification.h"
 
 /*
- * One machine, assembled from a checked configuration. Life: machine_create() builds everything up
+ * One machine, assembled from a specification. Life: machine_create() builds everything up
  * to the first KVM_RUN; machine_run() runs it in the calling thread until it stops;
  * machine_destroy() takes it apart. A machine runs once.
  */
