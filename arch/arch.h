@@ -60,16 +60,15 @@ struct arch_map {
 	/* The 32-bit window of PCI memory. */
 	uint64_t pci_32_start;
 	uint64_t pci_32_end;
-	/* The ports that PCI devices may have. */
+	/* The ports that PCI devices may have; the port space ends with them. */
 	uint64_t pci_io_start;
 	uint64_t pci_io_end;
 	/* Configuration space: room for ARCH_ECAM_BUSES; a machine shows the buses that it has. */
 	uint64_t ecam_start;
 	/* CXL host bridge component registers grow down from here. */
 	uint64_t chbs_end;
-	/* The interrupt lines that INTx swizzles over. */
+	/* The first of the eight interrupt lines that INTx swizzles over. */
 	uint32_t intx_gsi;
-	uint32_t intx_gsi_count;
 	/* Ports 0xcf8 to 0xcff reach configuration space. */
 	bool config_ports;
 	const struct arch_place *places;

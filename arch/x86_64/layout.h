@@ -47,9 +47,8 @@
 #define X86_PORT_GED         0x600u
 #define X86_PORT_PM_TIMER    0x608u
 
-#define X86_GSI_SERIAL     4u
-#define X86_GSI_GED        9u
-#define X86_GSI_INTX       16u
-#define X86_GSI_INTX_COUNT 8u
+#define X86_GSI_SERIAL 4u
+#define X86_GSI_GED    9u
+#define X86_GSI_INTX   16u /* first of eight */
 
 #endif

@@ -22,7 +22,6 @@ static const struct arch_map map = {
 	.ecam_start = X86_ECAM_START,
 	.chbs_end = X86_CXL_CHBS_END,
 	.intx_gsi = X86_GSI_INTX,
-	.intx_gsi_count = X86_GSI_INTX_COUNT,
 	.config_ports = true,
 	.places = places,
 	.place_count = sizeof(places) / sizeof(places[0]),

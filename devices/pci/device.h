@@ -120,7 +120,7 @@ struct pci_device {
 	atomic_bool bus_master;       /* PCI_COMMAND, readable without the lock */
 	atomic_bool intx_level;       /* what the device drives; see pci_intx.c */
 	bool intx_disabled;           /* Interrupt Disable, as pci_intx.c knows it */
-	bool intx_driven;             /* what it contributes to its IOAPIC pin */
+	bool intx_driven;             /* what it contributes to its line */
 	struct log_ratelimit limit;   /* for everything the guest can cause */
 };
 
@@ -211,7 +211,8 @@ uint32_t pci_config_read_generic(struct pci_device *device, uint32_t offset, uns
 void pci_config_write_generic(struct pci_device *device, uint32_t offset, unsigned int size,
 			      uint32_t value);
 
-/* Drive INTA of the function (level); swizzled through the bridges to an IOAPIC pin. Any thread. */
+/* Drive INTA of the function (level); swizzled through the bridges to an interrupt line. Any
+ * thread. */
 void pci_set_intx(struct pci_device *device, bool level);
 
 /* The GSI that INTA of this function arrives at; for resampling irqfds. */

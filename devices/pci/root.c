@@ -208,7 +208,7 @@ int pci_root_create(struct pci_root **result, const struct pci_root_options *opt
 	error = bus_add(options->mmio, &root->ecam);
 	if (error)
 		goto free_root;
-	error = options->pio ? bus_add(options->pio, &root->ports) : 0;
+	error = options->config_ports ? bus_add(options->pio, &root->ports) : 0;
 	if (error)
 		goto remove_ecam;
 	*result = root;
@@ -228,7 +228,7 @@ void pci_root_destroy(struct pci_root *root)
 	if (!root)
 		return;
 	bus_remove(root->options.mmio, &root->ecam);
-	if (root->options.pio)
+	if (root->options.config_ports)
 		bus_remove(root->options.pio, &root->ports);
 	while (root->buses) {
 		struct pci_bus *bus = root->buses;

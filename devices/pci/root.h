@@ -16,7 +16,8 @@ struct pci_root_options {
 	const struct logger *logger;
 	uint64_t ecam_base;     /* 0xE0000000; 1 MiB per bus */
 	uint32_t bus_count;     /* buses behind ECAM: 1..256 */
-	uint32_t intx_gsi_base; /* first of 8 IOAPIC pins that INTx swizzles over: 16 */
+	uint32_t intx_gsi_base; /* first of 8 interrupt lines that INTx swizzles over: 16 */
+	bool config_ports;      /* 0xCF8 and 0xCFC of pio reach configuration space */
 };
 
 /* Pin 0..3 (INTA..INTD) of slot 0..31 on a root bus arrives at intx_gsi_base + (slot + pin) % 8. */
@@ -24,7 +25,8 @@ struct pci_root_options {
 
 /*
  * Returns 0, -EINVAL (bus count), -ENOMEM, or the errno of bus_add(). Everything in options must
- * outlive the root; pio may be NULL (no CF8/CFC), irq and memory may be NULL in tests.
+ * outlive the root; pio may be NULL (no config_ports, no I/O BARs), irq and memory may be NULL in
+ * tests.
  */
 int pci_root_create(struct pci_root **root, const struct pci_root_options *options);
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * The ACPI tables of an x86_64 machine as a pure function of a description (ACPI 6.5 unless a
+ * The ACPI tables of a machine as a pure function of a description (ACPI 6.5 unless a
  * comment names another text). Nothing here touches KVM, guest memory or files, keeps state or
  * allocates memory; every function may be called from any thread, in any machine state. All input
  * arrays belong to the caller and are only read during the call. guest-fw/acpi/README.md explains

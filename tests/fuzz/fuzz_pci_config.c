@@ -108,6 +108,7 @@ static void setup_init(struct setup *setup)
 		.ecam_base = ECAM,
 		.bus_count = 4,
 		.intx_gsi_base = 16,
+		.config_ports = true,
 	};
 	if (pci_root_create(&setup->root, &options) ||
 	    pci_root_add_host_bridge(setup->root, 0, 3, &setup->bus) ||

@@ -80,7 +80,7 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 		bridge->preserve_configuration = true;
 		bridge->windows = firmware->bridge_windows[i];
 		bridge->gsi_base = map->intx_gsi;
-		bridge->gsi_count = map->intx_gsi_count;
+		bridge->gsi_count = PCI_INTX_GSI_COUNT;
 		bridge->osc_pci_control = ACPI_OSC_PCI_CONTROL_DEFAULT;
 		bridge->osc_cxl_control = ACPI_OSC_CXL_CONTROL_DEFAULT;
 		if (i)

@@ -111,6 +111,7 @@ static int create_pci(struct machine *machine)
 		.ecam_base = arch_map()->ecam_start,
 		.bus_count = buses,
 		.intx_gsi_base = arch_map()->intx_gsi,
+		.config_ports = arch_map()->config_ports,
 	};
 	int result = pci_root_create(&machine->pci.root, &options);
 
@@ -174,7 +175,7 @@ static int build_base(struct machine *machine)
 		result = bus_init(&machine->platform.mmio, 0);
 	if (result)
 		return result;
-	result = bus_init(&machine->platform.pio, 0x10000);
+	result = bus_init(&machine->platform.pio, arch_map()->pci_io_end);
 	if (result) {
 		bus_destroy(&machine->platform.mmio);
 		return result;

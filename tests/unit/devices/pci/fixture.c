@@ -112,6 +112,7 @@ void pci_fixture_init(struct pci_fixture *fixture)
 	options = (struct pci_root_options){
 		.mmio = &fixture->mmio,
 		.pio = &fixture->pio,
+		.config_ports = true,
 		.irq = fixture->irq,
 		.memory = fixture->memory,
 		.logger = &fixture->logger,
