@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "accel-sim/fd.h"
 #include "accel-sim/guarded_memory.h"
 
 /* A memfd that neither side can resize: a client that truncates it would fault the other. */
@@ -193,13 +194,11 @@ void sim_device_destroy(struct sim_device *device)
 	for (unsigned int bar = 0; bar < SIM_BAR_COUNT; bar++) {
 		if (device->bar_memory[bar])
 			munmap(device->bar_memory[bar], device->layout.bars[bar].size);
-		if (device->bar_fd[bar] >= 0)
-			close(device->bar_fd[bar]);
+		sim_fd_close(&device->bar_fd[bar]);
 	}
 	if (device->dpa)
 		munmap(device->dpa, device->options.dpa_size);
-	if (device->dpa_fd >= 0)
-		close(device->dpa_fd);
+	sim_fd_close(&device->dpa_fd);
 	sim_irqs_destroy(&device->irqs);
 	sim_dma_destroy(&device->dma);
 }

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accel-sim/fd.h"
+
 #define SIM_ENGINE_BATCH       64u      /* descriptors of one queue before the others get a turn */
 #define SIM_ENGINE_SPINS       20u      /* looks without sleeping after the last activity */
 #define SIM_ENGINE_IDLE_MIN_NS 50000    /* 50 us */
@@ -277,9 +279,7 @@ void sim_engine_stop(struct sim_engine *engine)
 		pthread_mutex_destroy(&engine->running);
 		engine->started = false;
 	}
-	if (engine->kick >= 0)
-		close(engine->kick);
-	engine->kick = -1;
+	sim_fd_close(&engine->kick);
 	free(engine->scratch);
 	engine->scratch = NULL;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accel-sim/fd.h"
+
 int sim_irqs_init(struct sim_irqs *irqs, uint32_t msi_vectors, uint32_t msix_vectors)
 {
 	memset(irqs, 0, sizeof(*irqs));
@@ -26,23 +28,16 @@ int sim_irqs_init(struct sim_irqs *irqs, uint32_t msi_vectors, uint32_t msix_vec
 	return -pthread_mutex_init(&irqs->lock, NULL);
 }
 
-static void sim_irqs_close(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void sim_irqs_detach_all(struct sim_irqs *irqs)
 {
 	pthread_mutex_lock(&irqs->lock);
 	for (uint32_t index = 0; index < SIM_IRQ_INDICES; index++) {
 		for (uint32_t i = 0; i < irqs->count[index]; i++) {
-			sim_irqs_close(&irqs->vectors[index][i].eventfd);
+			sim_fd_close(&irqs->vectors[index][i].eventfd);
 			irqs->vectors[index][i].pending = false;
 		}
 	}
-	sim_irqs_close(&irqs->unmask_eventfd);
+	sim_fd_close(&irqs->unmask_eventfd);
 	irqs->masked = false;
 	pthread_mutex_unlock(&irqs->lock);
 }
@@ -206,7 +201,7 @@ static int sim_irqs_set_trigger(struct sim_irqs *irqs, uint32_t index, uint32_t 
 			sim_irqs_signal(irqs, vector);
 		if (data != VFIO_IRQ_SET_DATA_EVENTFD)
 			continue;
-		sim_irqs_close(&vector->eventfd);
+		sim_fd_close(&vector->eventfd);
 		if (fd_count == 0)
 			continue;
 		vector->eventfd = fds[i];
@@ -229,7 +224,7 @@ static int sim_irqs_set_mask(struct sim_irqs *irqs, bool mask, uint32_t data, co
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD) {
 		if (mask)
 			return -EINVAL; /* as vfio-pci: only unmask takes an eventfd */
-		sim_irqs_close(&irqs->unmask_eventfd);
+		sim_fd_close(&irqs->unmask_eventfd);
 		if (fd_count != 0) {
 			irqs->unmask_eventfd = fds[0];
 			fds[0] = -1;
@@ -273,7 +268,7 @@ int sim_irqs_set(struct sim_irqs *irqs, uint32_t index, uint32_t flags, uint32_t
 	if (count == 0) {
 		/* The special case of the specification: disable the whole index. */
 		for (uint32_t i = 0; i < irqs->count[index]; i++) {
-			sim_irqs_close(&irqs->vectors[index][i].eventfd);
+			sim_fd_close(&irqs->vectors[index][i].eventfd);
 			irqs->vectors[index][i].pending = false;
 		}
 		result = 0;

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accel-sim/fd.h"
+
 int sim_peer_init(struct sim_peer *peer)
 {
 	memset(peer, 0, sizeof(*peer));
@@ -22,8 +24,7 @@ int sim_peer_init(struct sim_peer *peer)
 static void sim_peer_close_fds(struct sim_peer *peer)
 {
 	for (uint32_t i = 0; i < peer->fd_count; i++) {
-		if (peer->fds[i] >= 0)
-			close(peer->fds[i]);
+		sim_fd_close(&peer->fds[i]);
 	}
 	peer->fd_count = 0;
 }
@@ -38,9 +39,7 @@ void sim_peer_disconnect(struct sim_peer *peer)
 {
 	sim_peer_next(peer);
 	pthread_mutex_lock(&peer->send_lock);
-	if (peer->fd >= 0)
-		close(peer->fd);
-	peer->fd = -1;
+	sim_fd_close(&peer->fd);
 	pthread_mutex_unlock(&peer->send_lock);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "accel-sim/clock.h"
+
 #define SIM_REMOTE_SLICE_NS 10000000L /* how often a waiting job looks for a cancellation */
 
 void sim_remote_init(struct sim_remote *remote, struct sim_peer *peer)
@@ -75,14 +77,10 @@ static int sim_remote_finish(void *opaque, int ticket)
 	(void)ticket; /* one request at a time: it is the current one */
 	pthread_mutex_lock(&remote->lock);
 	while (!remote->finished && slices-- > 0 && !atomic_load(remote->cancel)) {
-		struct timespec until;
+		uint64_t until_ns = sim_now_ns() + SIM_REMOTE_SLICE_NS;
+		struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
+					 .tv_nsec = (long)(until_ns % 1000000000u)};
 
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += SIM_REMOTE_SLICE_NS;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
 		pthread_cond_timedwait(&remote->changed, &remote->lock, &until);
 	}
 	if (remote->finished)

@@ -15,6 +15,7 @@
 
 #include "accel-sim/clock.h"
 #include "accel-sim/control.h"
+#include "accel-sim/fd.h"
 #include "accel-sim/guarded_memory.h"
 #include "accel-sim/send_reply.h"
 
@@ -63,9 +64,7 @@ static void sim_server_unlisten(struct sim_listener *listener)
 {
 	struct stat status;
 
-	if (listener->fd >= 0)
-		close(listener->fd);
-	listener->fd = -1;
+	sim_fd_close(&listener->fd);
 	if (listener->path && stat(listener->path, &status) == 0 &&
 	    status.st_dev == listener->device && status.st_ino == listener->inode)
 		unlink(listener->path);
@@ -128,16 +127,14 @@ void sim_server_destroy(struct sim_server *server)
 {
 	sim_server_drop(server);
 	for (uint32_t i = 0; i < SIM_MAX_CONTROLS; i++) {
-		if (server->controls[i].fd >= 0)
-			close(server->controls[i].fd);
+		sim_fd_close(&server->controls[i].fd);
 	}
 	sim_server_unlisten(&server->control_listener);
 	sim_server_unlisten(&server->listener);
 	sim_device_destroy(&server->device);
 	sim_remote_destroy(&server->remote);
 	sim_peer_destroy(&server->peer);
-	if (server->signals >= 0)
-		close(server->signals);
+	sim_fd_close(&server->signals);
 	free(server->reply);
 	free(server->held);
 }

@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/fd.h"
+
 void pci_vector_init(struct pci_vector *vector)
 {
 	*vector = (struct pci_vector){.fd = -1};
@@ -131,10 +133,12 @@ void pci_vector_reset(struct pci_vector *vector, struct irq_router *irq)
 
 void pci_vector_destroy(struct pci_vector *vector, struct irq_router *irq)
 {
+	int fd;
+
 	pci_vector_detach(vector, irq);
 	if (vector->has_gsi)
 		irq_free_gsi(irq, vector->gsi);
-	if (vector->fd >= 0)
-		close(vector->fd);
+	fd = atomic_load(&vector->fd);
+	fd_close(&fd);
 	pci_vector_init(vector);
 }

@@ -14,6 +14,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/fd.h"
+
 #define BALLOON_QUEUE_SIZE 128u
 #define BALLOON_IOVECS     VIRTQUEUE_CHAIN_IOVECS(BALLOON_QUEUE_SIZE)
 #define BALLOON_MAX_QUEUES 4u
@@ -338,8 +340,7 @@ static void balloon_destroy(struct virtio_device *device)
 {
 	struct balloon *balloon = balloon_of(device);
 
-	if (balloon->ask_fd >= 0)
-		close(balloon->ask_fd);
+	fd_close(&balloon->ask_fd);
 	pthread_mutex_destroy(&balloon->lock);
 	virtio_device_fini(device);
 	free(balloon->name);

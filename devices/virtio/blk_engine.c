@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/virtio/blk_internal.h"
 
 #define SUBMISSION_ENTRIES 256u
@@ -220,9 +221,7 @@ void blk_engine_release(struct blk *blk)
 	if (blk->ring_ready)
 		io_uring_queue_exit(&blk->ring);
 	blk->ring_ready = false;
-	if (blk->completion_fd >= 0)
-		close(blk->completion_fd);
-	blk->completion_fd = -1;
+	fd_close(&blk->completion_fd);
 	for (q = 0; blk->queues && q < blk->device.queue_count; q++) {
 		free(blk->queues[q].requests);
 		free(blk->queues[q].iovecs);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/virtio/blk_internal.h"
 
 #define PROBE_BLOCK 4096u
@@ -189,9 +190,7 @@ fail:
 
 void blk_image_close(struct blk_image *image)
 {
-	if (image->fd >= 0)
-		close(image->fd);
-	image->fd = -1;
+	fd_close(&image->fd);
 	free(image->path);
 	image->path = NULL;
 }

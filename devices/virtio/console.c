@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+
+#include "core/fd.h"
 
 #define CONSOLE_RX         0u
 #define CONSOLE_TX         1u
@@ -254,8 +255,7 @@ static void console_destroy(struct virtio_device *device)
 {
 	struct console *console = console_of(device);
 
-	if (console->wait_fd >= 0)
-		close(console->wait_fd);
+	fd_close(&console->wait_fd);
 	virtio_device_fini(device);
 	free(console->name);
 	free(console);

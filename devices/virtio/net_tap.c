@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/virtio/net_internal.h"
 
 #define TUN_DEVICE "/dev/net/tun"
@@ -152,9 +153,7 @@ int net_tap_open(struct net_tap *tap, const struct virtio_net_options *options, 
 
 void net_tap_close(struct net_tap *tap)
 {
-	if (tap->fd >= 0)
-		close(tap->fd);
-	tap->fd = -1;
+	fd_close(&tap->fd);
 }
 
 int net_tap_set_offloads(const struct net_tap *tap, uint64_t guest_features)

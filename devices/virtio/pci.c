@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/bytes.h"
+#include "core/fd.h"
 #include "devices/pci/msix.h"
 #include "devices/virtio/pci_internal.h"
 
@@ -229,12 +230,8 @@ static void stop_queues(struct virtio_pci *transport)
 		unassign_ioeventfd(transport, queue);
 		event_source_remove(queue->call_source);
 		queue->call_source = NULL;
-		if (queue->call_fd >= 0)
-			close(queue->call_fd);
-		queue->call_fd = -1;
-		if (queue->kick_fd >= 0)
-			close(queue->kick_fd);
-		queue->kick_fd = -1;
+		fd_close(&queue->call_fd);
+		fd_close(&queue->kick_fd);
 	}
 }
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "core/fd.h"
 
 static int request(const struct vhost *vhost, unsigned long code, void *argument)
 {
@@ -32,9 +33,7 @@ int vhost_open(struct vhost *vhost, const char *path)
 
 void vhost_close(struct vhost *vhost)
 {
-	if (vhost->fd >= 0)
-		close(vhost->fd);
-	vhost->fd = -1;
+	fd_close(&vhost->fd);
 }
 
 static int set_memory(struct vhost *vhost, const struct guest_memory *guest_memory)

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/virtio/vsock_internal.h"
 
 #define ACCEPT_BATCH 16u
@@ -168,8 +169,8 @@ void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *hea
 	if (fd >= 0 && length > 0 && (size_t)length < sizeof(address.sun_path) &&
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		connection = add_connection(vsock, fd, VSOCK_OPEN, port, le32toh(header->src_port));
-	else if (fd >= 0)
-		close(fd);
+	else
+		fd_close(&fd);
 	if (!connection) {
 		vsock_refuse(vsock, header);
 		return;

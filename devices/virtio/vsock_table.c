@@ -2,8 +2,8 @@
 /* The connections of one device: found by their ports, queued when they have something to say. */
 #include <endian.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "core/fd.h"
 #include "devices/virtio/vsock_internal.h"
 
 static struct vsock_connection **bucket(struct vsock *vsock, uint32_t host_port,
@@ -78,8 +78,7 @@ void vsock_end(struct vsock_connection *connection)
 	remove_ready(connection);
 	vsock_take_out(connection);
 	event_source_remove(connection->source);
-	if (connection->fd >= 0)
-		close(connection->fd);
+	fd_close(&connection->fd);
 	free(connection->buffer);
 	connection->vsock->connection_count--;
 	free(connection);
@@ -90,9 +89,7 @@ void vsock_abort(struct vsock_connection *connection)
 {
 	event_source_remove(connection->source);
 	connection->source = NULL;
-	if (connection->fd >= 0)
-		close(connection->fd);
-	connection->fd = -1;
+	fd_close(&connection->fd);
 	connection->state = VSOCK_CLOSING;
 	vsock_mark_ready(connection);
 }

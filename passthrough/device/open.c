@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
+#include "core/fd.h"
 #include "passthrough/device/internal.h"
 #include "passthrough/vfio/vfio.h"
 #include "passthrough/vfio-user/client.h"
@@ -37,8 +37,7 @@ static int open_kernel(struct passthrough_device *device, const struct passthrou
 	if (!result)
 		result = keep(&kernel.iommufd_fd, way->iommufd);
 	if (result) {
-		if (*kept >= 0)
-			close(*kept);
+		fd_close(kept);
 		return result;
 	}
 	return vfio_kernel_open(&kernel, &device->transport);

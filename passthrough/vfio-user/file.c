@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/fd.h"
+
 #define MOUNTINFO_MAX (1u << 20)
 
 bool vfio_user_mount_is_served(const char *mountinfo, int mount_id)
@@ -36,8 +38,7 @@ static char *file_read(const char *path)
 	while (text && fd >= 0 && length < MOUNTINFO_MAX &&
 	       (got = read(fd, text + length, MOUNTINFO_MAX - length)) > 0)
 		length += (size_t)got;
-	if (fd >= 0)
-		close(fd);
+	fd_close(&fd);
 	/* A list that was cut would hide mounts. */
 	if (got != 0) {
 		free(text);

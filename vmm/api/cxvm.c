@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/fd.h"
 #include "vmm/api/vm.h"
 #include "vmm/config/options.h"
 
@@ -91,10 +92,8 @@ void cxvm_destroy(struct cxvm *vm)
 	if (!vm)
 		return;
 	machine_destroy(atomic_load(&vm->machine));
-	if (vm->kvm_fd >= 0)
-		close(vm->kvm_fd);
-	if (vm->event_fd >= 0)
-		close(vm->event_fd);
+	fd_close(&vm->kvm_fd);
+	fd_close(&vm->event_fd);
 	close_given_fds(&vm->config);
 	config_free(&vm->config);
 	free(vm);

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
+#include "core/fd.h"
 #include "core/page.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -426,8 +426,7 @@ void vcpu_set_destroy(struct vcpu_set *set)
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (set->vcpus[i].run && set->vcpus[i].run != MAP_FAILED)
 			munmap(set->vcpus[i].run, set->vm->vcpu_run_size);
-		if (set->vcpus[i].fd >= 0)
-			close(set->vcpus[i].fd);
+		fd_close(&set->vcpus[i].fd);
 	}
 	pthread_cond_destroy(&set->changed);
 	pthread_mutex_destroy(&set->lock);
