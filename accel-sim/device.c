@@ -16,16 +16,16 @@
 static int sim_device_memfd(const char *name, uint64_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int error;
+	int result;
 
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		return fd;
-	error = -errno;
+	result = -errno;
 	close(fd);
-	return error;
+	return result;
 }
 
 static int sim_device_map(int fd, uint64_t offset, uint64_t size, uint8_t **memory)
@@ -43,15 +43,15 @@ static int sim_device_create_dpa(struct sim_device *device, char *message, size_
 {
 	const struct sim_options *options = &device->options;
 	struct stat status;
-	int error;
+	int result;
 
 	if (options->dpa_path) {
 		device->dpa_fd = open(options->dpa_path, O_RDWR | O_CLOEXEC);
 		if (device->dpa_fd < 0 || fstat(device->dpa_fd, &status) != 0) {
-			error = -errno;
+			result = -errno;
 			snprintf(message, message_size, "--dpa-file %s: cannot open: %s",
-				 options->dpa_path, strerror(-error));
-			return error;
+				 options->dpa_path, strerror(-result));
+			return result;
 		}
 		if (S_ISREG(status.st_mode) &&
 		    (options->dpa_offset > (uint64_t)status.st_size ||
@@ -70,11 +70,11 @@ static int sim_device_create_dpa(struct sim_device *device, char *message, size_
 			return device->dpa_fd;
 		}
 	}
-	error = sim_device_map(device->dpa_fd, options->dpa_offset, options->dpa_size,
-			       &device->dpa);
-	if (error)
-		snprintf(message, message_size, "device memory: cannot map: %s", strerror(-error));
-	return error;
+	result = sim_device_map(device->dpa_fd, options->dpa_offset, options->dpa_size,
+				&device->dpa);
+	if (result)
+		snprintf(message, message_size, "device memory: cannot map: %s", strerror(-result));
+	return result;
 }
 
 /* Engine's view of memory */
@@ -95,13 +95,13 @@ static int sim_device_access(void *opaque, uint8_t space, uint64_t address, void
 {
 	struct sim_device *device = opaque;
 	uint8_t *memory;
-	int error;
+	int result;
 
 	if (space == CXVM_ACCEL_SPACE_DMA)
 		return sim_dma_access(&device->dma, address, data, size, write);
-	error = sim_device_check(opaque, space, address, size, write);
-	if (error)
-		return error;
+	result = sim_device_check(opaque, space, address, size, write);
+	if (result)
+		return result;
 	memory = device->dpa + address;
 	return sim_guarded_copy(write ? memory : data, write ? data : memory, size);
 }
@@ -117,16 +117,16 @@ static int sim_device_create_bars(struct sim_device *device)
 {
 	for (unsigned int bar = 0; bar < SIM_BAR_COUNT; bar++) {
 		uint64_t size = device->layout.bars[bar].size;
-		int error;
+		int result;
 
 		if (size == 0)
 			continue;
 		device->bar_fd[bar] = sim_device_memfd("cxvm-accel-bar", size);
 		if (device->bar_fd[bar] < 0)
 			return device->bar_fd[bar];
-		error = sim_device_map(device->bar_fd[bar], 0, size, &device->bar_memory[bar]);
-		if (error)
-			return error;
+		result = sim_device_map(device->bar_fd[bar], 0, size, &device->bar_memory[bar]);
+		if (result)
+			return result;
 	}
 	return 0;
 }
@@ -136,7 +136,7 @@ int sim_device_create(struct sim_device *device, const struct sim_options *optio
 {
 	const struct sim_layout *layout = &device->layout;
 	bool memory_class = options->class == SIM_CLASS_MEMORY;
-	int error;
+	int result;
 
 	memset(device, 0, sizeof(*device));
 	device->options = *options;
@@ -154,36 +154,36 @@ int sim_device_create(struct sim_device *device, const struct sim_options *optio
 	sim_comp_regs_snapshot(&device->comp_regs, &device->component);
 	sim_memory_device_init(&device->memory_device, options);
 
-	error = sim_dma_init(&device->dma, remote);
-	if (!error)
-		error = sim_irqs_init(
+	result = sim_dma_init(&device->dma, remote);
+	if (!result)
+		result = sim_irqs_init(
 			&device->irqs,
 			1u << (sim_config_get16(&device->config, SIM_CAP_MSI + 2) >> 1 & 7),
 			options->vectors);
-	if (error) {
-		snprintf(message, message_size, "interrupt tables: %s", strerror(-error));
-		return error;
+	if (result) {
+		snprintf(message, message_size, "interrupt tables: %s", strerror(-result));
+		return result;
 	}
-	error = sim_device_create_dpa(device, message, message_size);
-	if (error)
-		return error;
-	error = sim_device_create_bars(device);
-	if (!error && layout->window_size != 0) {
+	result = sim_device_create_dpa(device, message, message_size);
+	if (result)
+		return result;
+	result = sim_device_create_bars(device);
+	if (!result && layout->window_size != 0) {
 		const struct sim_engine_memory memory = {.check = sim_device_check,
 							 .access = sim_device_access,
 							 .cancelled = sim_device_cancelled,
 							 .opaque = device};
 
-		error = sim_engine_start(&device->engine,
-					 device->bar_memory[layout->window_bar] +
-						 layout->window_offset,
-					 options->queues, options->vectors, options->dpa_size,
-					 &memory, &device->irqs);
-		device->engine_running = error == 0;
+		result = sim_engine_start(&device->engine,
+					  device->bar_memory[layout->window_bar] +
+						  layout->window_offset,
+					  options->queues, options->vectors, options->dpa_size,
+					  &memory, &device->irqs);
+		device->engine_running = result == 0;
 	}
-	if (error)
-		snprintf(message, message_size, "register windows: %s", strerror(-error));
-	return error;
+	if (result)
+		snprintf(message, message_size, "register windows: %s", strerror(-result));
+	return result;
 }
 
 void sim_device_destroy(struct sim_device *device)

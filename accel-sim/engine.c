@@ -69,7 +69,7 @@ static void sim_engine_enable(struct sim_engine *engine, uint32_t n)
 	struct sim_engine_queue *queue = &engine->queues[n];
 	const uint8_t *base = engine->registers + CXVM_ACCEL_QUEUE_BASE(n);
 	uint32_t space = sim_engine_load(engine, n, CXVM_ACCEL_QUEUE_RING_SPACE);
-	int error;
+	int result;
 
 	queue->enabled = true;
 	queue->head = 0;
@@ -84,9 +84,9 @@ static void sim_engine_enable(struct sim_engine *engine, uint32_t n)
 	    (queue->vector >= engine->vector_count && queue->vector != CXVM_ACCEL_NO_VECTOR))
 		return;
 	queue->ring_space = (uint8_t)space;
-	error = engine->memory.check(engine->memory.opaque, queue->ring_space, queue->ring_address,
-				     (uint64_t)queue->entries * CXVM_ACCEL_DESCRIPTOR_SIZE, true);
-	if (error == 0)
+	result = engine->memory.check(engine->memory.opaque, queue->ring_space, queue->ring_address,
+				      (uint64_t)queue->entries * CXVM_ACCEL_DESCRIPTOR_SIZE, true);
+	if (result == 0)
 		queue->state = CXVM_ACCEL_QUEUE_RUNNING;
 }
 
@@ -238,7 +238,7 @@ int sim_engine_start(struct sim_engine *engine, uint8_t *registers, uint32_t que
 		     uint32_t vector_count, uint64_t dpa_size,
 		     const struct sim_engine_memory *memory, struct sim_irqs *irqs)
 {
-	int error;
+	int result;
 
 	memset(engine, 0, sizeof(*engine));
 	engine->kick = -1;
@@ -253,17 +253,17 @@ int sim_engine_start(struct sim_engine *engine, uint8_t *registers, uint32_t que
 	engine->scratch = malloc(sizeof(*engine->scratch));
 	engine->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!engine->scratch || engine->kick < 0) {
-		error = engine->scratch ? -errno : -ENOMEM;
+		result = engine->scratch ? -errno : -ENOMEM;
 		sim_engine_stop(engine);
-		return error;
+		return result;
 	}
 	pthread_mutex_init(&engine->running, NULL);
 	sim_engine_reset(engine);
-	error = pthread_create(&engine->thread, NULL, sim_engine_main, engine);
-	if (error != 0) {
+	result = pthread_create(&engine->thread, NULL, sim_engine_main, engine);
+	if (result != 0) {
 		pthread_mutex_destroy(&engine->running);
 		sim_engine_stop(engine);
-		return -error;
+		return -result;
 	}
 	engine->started = true;
 	return 0;

@@ -63,7 +63,7 @@ static uint32_t sim_engine_validate(const struct cxvm_accel_descriptor *descript
 				    const struct sim_engine_memory *memory,
 				    const struct sim_engine_use *use)
 {
-	int error = 0;
+	int result = 0;
 
 	if (descriptor->flags & ~CXVM_ACCEL_FLAG_INTERRUPT || descriptor->reserved)
 		return CXVM_ACCEL_STATUS_BAD_FLAGS;
@@ -77,16 +77,16 @@ static uint32_t sim_engine_validate(const struct cxvm_accel_descriptor *descript
 	    (use->destination && descriptor->destination_space > CXVM_ACCEL_SPACE_DPA))
 		return CXVM_ACCEL_STATUS_BAD_SPACE;
 	if (use->source)
-		error = memory->check(memory->opaque, descriptor->source_space, descriptor->source,
-				      descriptor->length, false);
-	if (error == 0 && use->source2)
-		error = memory->check(memory->opaque, descriptor->source2_space,
-				      descriptor->source2, descriptor->length, false);
-	if (error == 0 && use->destination)
-		error = memory->check(memory->opaque, descriptor->destination_space,
-				      descriptor->destination, descriptor->length, true);
-	if (error != 0)
-		return sim_engine_status(error);
+		result = memory->check(memory->opaque, descriptor->source_space, descriptor->source,
+				       descriptor->length, false);
+	if (result == 0 && use->source2)
+		result = memory->check(memory->opaque, descriptor->source2_space,
+				       descriptor->source2, descriptor->length, false);
+	if (result == 0 && use->destination)
+		result = memory->check(memory->opaque, descriptor->destination_space,
+				       descriptor->destination, descriptor->length, true);
+	if (result != 0)
+		return sim_engine_status(result);
 	if (use->destination &&
 	    ((use->source && sim_engine_overlaps(descriptor->source_space, descriptor->source,
 						 descriptor->destination_space,

@@ -65,14 +65,14 @@ int sim_memory_device_read(const struct sim_memory_device *memory, uint64_t offs
 			   void *data)
 {
 	uint8_t *bytes = data;
-	int error = sim_memory_device_check(offset, size);
+	int result = sim_memory_device_check(offset, size);
 
-	for (uint32_t i = 0; error == 0 && i < size; i++) {
+	for (uint32_t i = 0; result == 0 && i < size; i++) {
 		uint32_t at = (uint32_t)offset + i;
 
 		bytes[i] = (uint8_t)(sim_memory_device_dword(memory, at & ~3u) >> (at % 4 * 8));
 	}
-	return error;
+	return result;
 }
 
 int sim_memory_device_write(struct sim_memory_device *memory, uint64_t offset, uint32_t size,
@@ -80,9 +80,9 @@ int sim_memory_device_write(struct sim_memory_device *memory, uint64_t offset, u
 {
 	const uint8_t *bytes = data;
 	uint32_t end = (uint32_t)offset + size, at = (uint32_t)offset;
-	int error = sim_memory_device_check(offset, size);
+	int result = sim_memory_device_check(offset, size);
 
-	while (error == 0 && at < end) {
+	while (result == 0 && at < end) {
 		uint32_t dword = at & ~3u, value = 0, mask = 0;
 
 		for (; at < end && at < dword + 4; at++) {
@@ -94,5 +94,5 @@ int sim_memory_device_write(struct sim_memory_device *memory, uint64_t offset, u
 			sim_mailbox_write(&memory->mailbox, dword - SIM_MEMDEV_MAILBOX_OFFSET,
 					  value, mask);
 	}
-	return error;
+	return result;
 }

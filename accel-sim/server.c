@@ -27,7 +27,7 @@ static int sim_server_listen(struct sim_listener *listener, const char *path, ch
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat status;
-	int error;
+	int result;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		snprintf(message, message_size,
@@ -39,12 +39,12 @@ static int sim_server_listen(struct sim_listener *listener, const char *path, ch
 	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener->fd < 0 ||
 	    bind(listener->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		error = -errno;
-		snprintf(message, message_size, "%s: cannot bind: %s%s", path, strerror(-error),
-			 error == -EADDRINUSE
+		result = -errno;
+		snprintf(message, message_size, "%s: cannot bind: %s%s", path, strerror(-result),
+			 result == -EADDRINUSE
 				 ? "; another server has it, or one died: then remove the file"
 				 : "");
-		return error;
+		return result;
 	}
 	/* From here on the file is ours to remove. */
 	listener->path = path;
@@ -53,9 +53,9 @@ static int sim_server_listen(struct sim_listener *listener, const char *path, ch
 		listener->inode = status.st_ino;
 	}
 	if (listen(listener->fd, 4) != 0) {
-		error = -errno;
-		snprintf(message, message_size, "%s: cannot listen: %s", path, strerror(-error));
-		return error;
+		result = -errno;
+		snprintf(message, message_size, "%s: cannot listen: %s", path, strerror(-result));
+		return result;
 	}
 	return 0;
 }
@@ -88,7 +88,7 @@ int sim_server_create(struct sim_server *server, const struct sim_options *optio
 		      size_t message_size)
 {
 	struct sim_dma_remote remote;
-	int error;
+	int result;
 
 	memset(server, 0, sizeof(*server));
 	server->signals = -1;
@@ -99,28 +99,28 @@ int sim_server_create(struct sim_server *server, const struct sim_options *optio
 		server->device.bar_fd[i] = -1;
 	for (uint32_t i = 0; i < SIM_MAX_CONTROLS; i++)
 		server->controls[i].fd = -1;
-	error = sim_peer_init(&server->peer);
-	if (error)
-		return error;
+	result = sim_peer_init(&server->peer);
+	if (result)
+		return result;
 	sim_remote_init(&server->remote, &server->peer);
 	server->remote.cancel = &server->device.engine.cancel;
 	remote = sim_remote_ops(&server->remote);
 	server->reply = malloc(VFIO_USER_LIMIT_MESSAGE_SIZE);
 	server->held = malloc(VFIO_USER_LIMIT_MESSAGE_SIZE);
 	/* Signals first: the engine's thread inherits the mask. */
-	error = server->reply && server->held ? sim_server_signals(server) : -ENOMEM;
-	if (error) {
-		snprintf(message, message_size, "cannot set up signals: %s", strerror(-error));
-		return error;
+	result = server->reply && server->held ? sim_server_signals(server) : -ENOMEM;
+	if (result) {
+		snprintf(message, message_size, "cannot set up signals: %s", strerror(-result));
+		return result;
 	}
-	error = sim_device_create(&server->device, options, &remote, message, message_size);
-	if (!error)
-		error = sim_server_listen(&server->listener, options->socket_path, message,
-					  message_size);
-	if (!error && options->control_path)
-		error = sim_server_listen(&server->control_listener, options->control_path, message,
-					  message_size);
-	return error;
+	result = sim_device_create(&server->device, options, &remote, message, message_size);
+	if (!result)
+		result = sim_server_listen(&server->listener, options->socket_path, message,
+					   message_size);
+	if (!result && options->control_path)
+		result = sim_server_listen(&server->control_listener, options->control_path,
+					   message, message_size);
+	return result;
 }
 
 void sim_server_destroy(struct sim_server *server)

@@ -219,7 +219,7 @@ static int ram_prefault(const struct guest_ram_options *options, const struct lo
 	uint32_t wanted = options->prefault_threads ? options->prefault_threads : 1;
 	pthread_t threads[PREFAULT_THREADS_MAX];
 	uint32_t started = 0;
-	int error;
+	int result;
 
 	if (wanted > PREFAULT_THREADS_MAX)
 		wanted = PREFAULT_THREADS_MAX;
@@ -233,18 +233,18 @@ static int ram_prefault(const struct guest_ram_options *options, const struct lo
 	for (uint32_t i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
 
-	error = atomic_load(&job.error);
-	if (error == 0)
+	result = atomic_load(&job.error);
+	if (result == 0)
 		return 0;
-	if (error == EINVAL)
-		ram_log(options, logger, "MADV_POPULATE_WRITE", error,
+	if (result == EINVAL)
+		ram_log(options, logger, "MADV_POPULATE_WRITE", result,
 			"prefault needs Linux 5.14: switch it off");
 	else if (ram_is_hugetlb(options))
-		ram_log_huge_pages(options, logger, "MADV_POPULATE_WRITE", error);
+		ram_log_huge_pages(options, logger, "MADV_POPULATE_WRITE", result);
 	else
-		ram_log(options, logger, "MADV_POPULATE_WRITE", error,
+		ram_log(options, logger, "MADV_POPULATE_WRITE", result,
 			"the host (or its cgroup or NUMA node) has too little free memory");
-	return -error;
+	return -result;
 }
 
 int guest_ram_map(const struct guest_ram_options *options, const struct logger *logger,

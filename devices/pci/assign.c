@@ -138,7 +138,7 @@ static int pci_collect(struct pci_bus *bus, enum pci_space space, unsigned int d
 		struct pci_device *device = bus->devices[devfn];
 		struct pci_bus *below = device ? pci_bridge_secondary(device) : NULL;
 		struct pci_request request = {.tag = PCI_TAG(devfn, PCI_TAG_BRIDGE)};
-		int error;
+		int result;
 
 		for (unsigned int i = 0; device && i <= PCI_ROM_BAR; i++) {
 			const struct pci_bar *bar = &device->bars[i];
@@ -156,10 +156,10 @@ static int pci_collect(struct pci_bus *bus, enum pci_space space, unsigned int d
 		}
 		if (!below || depth + 1 >= PCI_MAX_DEPTH)
 			continue;
-		error = pci_bus_extent(below, space, depth + 1, &request.size, &request.alignment);
-		if (error) {
+		result = pci_bus_extent(below, space, depth + 1, &request.size, &request.alignment);
+		if (result) {
 			free(list->requests);
-			return error;
+			return result;
 		}
 		if (request.size)
 			list->requests[list->count++] = request;
@@ -172,32 +172,32 @@ static int pci_bus_extent(struct pci_bus *bus, enum pci_space space, unsigned in
 {
 	uint64_t granularity = 1;
 	struct pci_request_list list;
-	int error;
+	int result;
 
 	if (bus->bridge)
 		granularity = space == PCI_SPACE_IO ? PCI_BRIDGE_IO_GRANULARITY
 						    : PCI_BRIDGE_MEMORY_GRANULARITY;
-	error = pci_collect(bus, space, depth, &list);
-	if (error)
-		return error;
-	error = pci_plan_extent(list.requests, list.count, granularity, size, alignment);
+	result = pci_collect(bus, space, depth, &list);
+	if (result)
+		return result;
+	result = pci_plan_extent(list.requests, list.count, granularity, size, alignment);
 	free(list.requests);
-	return error;
+	return result;
 }
 
 int pci_bus_required(struct pci_bus *bus, struct pci_host_windows *required)
 {
-	int error = 0;
+	int result = 0;
 
 	*required = (struct pci_host_windows){0};
 	pci_root_lock(bus->root);
-	for (enum pci_space space = 0; space < PCI_SPACE_COUNT && !error; space++) {
+	for (enum pci_space space = 0; space < PCI_SPACE_COUNT && !result; space++) {
 		struct pci_window *window = pci_space_window(required, space);
 
-		error = pci_bus_extent(bus, space, 0, &window->size, &window->base);
+		result = pci_bus_extent(bus, space, 0, &window->size, &window->base);
 	}
 	pci_root_unlock(bus->root);
-	return error;
+	return result;
 }
 
 static void pci_bridge_set_window(struct pci_device *bridge, enum pci_space space,
@@ -253,13 +253,13 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 	struct pci_request_list list;
 	size_t failed = 0;
 	uint64_t end_below;
-	int error = pci_collect(bus, space, depth, &list);
+	int result = pci_collect(bus, space, depth, &list);
 
 	*end = window->base;
-	if (error)
-		return error;
-	error = pci_plan_place(list.requests, list.count, window, &failed);
-	if (error) {
+	if (result)
+		return result;
+	result = pci_plan_place(list.requests, list.count, window, &failed);
+	if (result) {
 		log_message(options->logger,
 			    space == PCI_SPACE_IO ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
 			    bus->devices[failed / 8]->name,
@@ -274,7 +274,7 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 	for (unsigned int devfn = 0; devfn < 256; devfn++)
 		if (bus->devices[devfn] && pci_bridge_secondary(bus->devices[devfn]))
 			pci_bridge_set_window(bus->devices[devfn], space, &(struct pci_window){0});
-	for (size_t i = 0; i < list.count && !error; i++) {
+	for (size_t i = 0; i < list.count && !result; i++) {
 		const struct pci_request *request = &list.requests[i];
 		struct pci_device *device = bus->devices[request->tag / 8];
 		struct pci_window below = {.base = request->address, .size = request->size};
@@ -286,12 +286,12 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 			continue;
 		}
 		pci_bridge_set_window(device, space, &below);
-		error = pci_assign_space(pci_bridge_secondary(device), space, depth + 1, &below,
-					 &end_below);
+		result = pci_assign_space(pci_bridge_secondary(device), space, depth + 1, &below,
+					  &end_below);
 	}
 free_list:
 	free(list.requests);
-	return error;
+	return result;
 }
 
 /* Depth first, as Linux numbers them. @last: highest number used so far. */
@@ -302,7 +302,7 @@ static int pci_number_buses(struct pci_bus *bus, unsigned int depth, uint8_t lim
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
 		struct pci_device *device = bus->devices[devfn];
 		struct pci_bus *below = device ? pci_bridge_secondary(device) : NULL;
-		int error;
+		int result;
 
 		if (!below || depth + 1 >= PCI_MAX_DEPTH)
 			continue;
@@ -318,9 +318,9 @@ static int pci_number_buses(struct pci_bus *bus, unsigned int depth, uint8_t lim
 		device->config[PCI_PRIMARY_BUS] = number;
 		device->config[PCI_SECONDARY_BUS] = *last;
 		device->config[PCI_SUBORDINATE_BUS] = limit;
-		error = pci_number_buses(below, depth + 1, limit, last);
-		if (error)
-			return error;
+		result = pci_number_buses(below, depth + 1, limit, last);
+		if (result)
+			return result;
 		device->config[PCI_SUBORDINATE_BUS] = *last;
 	}
 	return 0;
@@ -343,11 +343,11 @@ int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *win
 	struct pci_host_windows given = *windows;
 	uint8_t last = bus->first_bus;
 	uint64_t end = 0;
-	int error;
+	int result;
 
 	pci_root_lock(bus->root);
-	error = pci_number_buses(bus, 0, bus->last_bus, &last);
-	for (enum pci_space space = 0; space < PCI_SPACE_COUNT && !error; space++) {
+	result = pci_number_buses(bus, 0, bus->last_bus, &last);
+	for (enum pci_space space = 0; space < PCI_SPACE_COUNT && !result; space++) {
 		struct pci_window window = *pci_space_window(&given, space);
 
 		/* Without a 64-bit window the rest of the 32-bit one serves. */
@@ -356,18 +356,18 @@ int pci_assign_resources(struct pci_bus *bus, const struct pci_host_windows *win
 				.base = end,
 				.size = given.memory_32.base + given.memory_32.size - end,
 			};
-		error = pci_assign_space(bus, space, 0, &window, &end);
-		if (error == -ENOSPC && space == PCI_SPACE_IO) {
+		result = pci_assign_space(bus, space, 0, &window, &end);
+		if (result == -ENOSPC && space == PCI_SPACE_IO) {
 			pci_give_up_io(bus);
-			error = 0;
+			result = 0;
 		}
 	}
-	if (!error) {
+	if (!result) {
 		bus->windows = given;
 		bus->has_windows = true;
 		pci_unmap_stale(bus->root);
 		pci_map_wanted(bus->root);
 	}
 	pci_root_unlock(bus->root);
-	return error;
+	return result;
 }

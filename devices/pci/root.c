@@ -177,12 +177,12 @@ static const struct bus_ops pci_ports_ops = {
 	.write = pci_ports_write,
 };
 
-int pci_root_create(struct pci_root **result, const struct pci_root_options *options)
+int pci_root_create(struct pci_root **created, const struct pci_root_options *options)
 {
 	struct pci_root *root;
-	int error;
+	int result;
 
-	*result = NULL;
+	*created = NULL;
 	if (options->bus_count < 1 || options->bus_count > 256 || !options->mmio)
 		return -EINVAL;
 	root = calloc(1, sizeof(*root));
@@ -205,13 +205,13 @@ int pci_root_create(struct pci_root **result, const struct pci_root_options *opt
 		.ops = &pci_ports_ops,
 		.opaque = root,
 	};
-	error = bus_add(options->mmio, &root->ecam);
-	if (error)
+	result = bus_add(options->mmio, &root->ecam);
+	if (result)
 		goto free_root;
-	error = options->config_ports ? bus_add(options->pio, &root->ports) : 0;
-	if (error)
+	result = options->config_ports ? bus_add(options->pio, &root->ports) : 0;
+	if (result)
 		goto remove_ecam;
-	*result = root;
+	*created = root;
 	return 0;
 
 remove_ecam:
@@ -220,7 +220,7 @@ free_root:
 	pthread_mutex_destroy(&root->intx_lock);
 	pthread_mutex_destroy(&root->lock);
 	free(root);
-	return error;
+	return result;
 }
 
 void pci_root_destroy(struct pci_root *root)
@@ -242,11 +242,11 @@ void pci_root_destroy(struct pci_root *root)
 }
 
 int pci_root_add_host_bridge(struct pci_root *root, uint8_t first_bus, uint8_t last_bus,
-			     struct pci_bus **result)
+			     struct pci_bus **created)
 {
 	struct pci_bus *bus;
 
-	*result = NULL;
+	*created = NULL;
 	if (first_bus > last_bus || last_bus >= root->options.bus_count)
 		return -EINVAL;
 	for (bus = root->buses; bus; bus = bus->next)
@@ -261,7 +261,7 @@ int pci_root_add_host_bridge(struct pci_root *root, uint8_t first_bus, uint8_t l
 		pci_host_bridge_init(&bus->host_bridge);
 		pci_bus_add(bus, &bus->host_bridge, 0);
 	}
-	*result = bus;
+	*created = bus;
 	return 0;
 }
 
@@ -284,7 +284,7 @@ static int pci_free_slot(const struct pci_bus *bus)
 int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn)
 {
 	struct pci_device *first;
-	int error = 0;
+	int result = 0;
 
 	pci_root_lock(bus->root);
 	if (devfn < 0)
@@ -292,10 +292,10 @@ int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn)
 	else if (devfn > 255 || (bus->bridge && PCI_SLOT(devfn) != 0))
 		devfn = -ENOSPC;
 	if (devfn < 0)
-		error = -ENOSPC;
+		result = -ENOSPC;
 	else if (bus->devices[devfn] || device->bus)
-		error = -EBUSY;
-	if (error)
+		result = -EBUSY;
+	if (result)
 		goto unlock;
 	device->root = bus->root;
 	device->bus = bus;
@@ -317,7 +317,7 @@ int pci_bus_add(struct pci_bus *bus, struct pci_device *device, int devfn)
 	bus->devices[devfn] = device;
 unlock:
 	pci_root_unlock(bus->root);
-	return error;
+	return result;
 }
 
 /* Nobody is inside the function's BARs any more. Under no lock. */

@@ -244,13 +244,13 @@ static void balloon_queue_notify(struct virtio_device *device, uint16_t index)
 	bool again = true;
 
 	while (budget && again) {
-		int r = virtqueue_pop(queue, &chain, balloon->iov, BALLOON_IOVECS);
+		int result = virtqueue_pop(queue, &chain, balloon->iov, BALLOON_IOVECS);
 
-		if (r < 0) {
+		if (result < 0) {
 			virtio_device_broken(device, queue->error);
 			return;
 		}
-		if (r == 0) {
+		if (result == 0) {
 			again = virtqueue_enable_kicks(queue);
 			continue;
 		}
@@ -382,19 +382,19 @@ int virtio_balloon_get_statistics(struct virtio_device *device,
 {
 	struct balloon *balloon = balloon_of(device);
 	uint64_t one = 1;
-	int r = -ENODATA;
+	int result = -ENODATA;
 
 	if (balloon->ask_fd < 0)
 		return -ENOTSUP;
 	pthread_mutex_lock(&balloon->lock);
 	if (balloon->have_statistics) {
 		memcpy(statistics, balloon->statistics, sizeof(balloon->statistics));
-		r = 0;
+		result = 0;
 	}
 	pthread_mutex_unlock(&balloon->lock);
 	if (write(balloon->ask_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
-	return r;
+	return result;
 }
 
 /* RAM and the pages behind it. */
@@ -427,11 +427,11 @@ static int check_size(const struct balloon *balloon, uint64_t size)
 }
 
 int virtio_balloon_create(const struct virtio_balloon_options *options,
-			  struct virtio_device **result)
+			  struct virtio_device **created)
 {
 	struct balloon *balloon = calloc(1, sizeof(*balloon));
 	struct virtio_device *device;
-	int r = -ENOMEM;
+	int result = -ENOMEM;
 
 	if (!balloon)
 		return -ENOMEM;
@@ -445,8 +445,8 @@ int virtio_balloon_create(const struct virtio_balloon_options *options,
 		goto fail;
 	balloon->keep_pages = options->keep_pages;
 	measure(balloon);
-	r = check_size(balloon, options->size);
-	if (r)
+	result = check_size(balloon, options->size);
+	if (result)
 		goto fail;
 	atomic_store(&balloon->target, (uint32_t)(options->size >> BALLOON_SHIFT));
 	balloon->counters[BALLOON_INFLATED_PAGES].name = "inflated_pages";
@@ -467,7 +467,7 @@ int virtio_balloon_create(const struct virtio_balloon_options *options,
 		device->device_features |= 1ull << VIRTIO_BALLOON_F_STATS_VQ;
 		device->queue_count++;
 		balloon->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		r = -errno;
+		result = -errno;
 		if (balloon->ask_fd < 0)
 			goto fail;
 	}
@@ -475,12 +475,12 @@ int virtio_balloon_create(const struct virtio_balloon_options *options,
 		device->device_features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
 		device->queue_count++;
 	}
-	r = virtio_device_init(device);
-	if (r)
+	result = virtio_device_init(device);
+	if (result)
 		goto fail;
-	*result = device;
+	*created = device;
 	return 0;
 fail:
 	balloon_destroy(device);
-	return r;
+	return result;
 }

@@ -44,7 +44,7 @@ static void timer_expired(void *opaque, uint32_t events)
 static bool throttle(struct blk *blk, struct blk_request *request)
 {
 	uint64_t wait;
-	int r = 0;
+	int result = 0;
 
 	if (!rate_limiter_active(&blk->limiter))
 		return false;
@@ -57,12 +57,12 @@ static bool throttle(struct blk *blk, struct blk_request *request)
 	if (blk->timer_armed)
 		return true;
 	if (!blk->timer)
-		r = event_loop_add_timer(blk->device.environment.loop, timer_expired, blk,
-					 &blk->timer);
-	if (!r)
-		r = event_timer_set(blk->timer, wait, 0);
-	blk->timer_armed = !r;
-	if (r)
+		result = event_loop_add_timer(blk->device.environment.loop, timer_expired, blk,
+					      &blk->timer);
+	if (!result)
+		result = event_timer_set(blk->timer, wait, 0);
+	blk->timer_armed = !result;
+	if (result)
 		virtio_device_broken(&blk->device, "the rate limiter's timer failed");
 	return true;
 }
@@ -80,17 +80,17 @@ static unsigned int fetch(struct blk *blk, uint16_t index)
 		struct blk_request *request = queue->free;
 		struct virtqueue_chain chain;
 		uint8_t status;
-		int r = virtqueue_pop(virtqueue, &chain, request->iovecs, room);
+		int result = virtqueue_pop(virtqueue, &chain, request->iovecs, room);
 
-		if (r == 0) {
+		if (result == 0) {
 			queue->pending = virtqueue_enable_kicks(virtqueue);
 			break;
 		}
-		if (r > 0) {
+		if (result > 0) {
 			queue->free = request->next;
-			r = blk_request_parse(blk, request, &chain, &status);
+			result = blk_request_parse(blk, request, &chain, &status);
 		}
-		if (r < 0) {
+		if (result < 0) {
 			virtio_device_broken(&blk->device,
 					     virtqueue->error ? virtqueue->error
 							      : "request without header or status");
@@ -99,7 +99,7 @@ static unsigned int fetch(struct blk *blk, uint16_t index)
 			break;
 		}
 		count++;
-		if (r == 0)
+		if (result == 0)
 			blk_request_finish(blk, request, status);
 		else if (!throttle(blk, request))
 			blk_engine_submit(blk, request);
@@ -167,14 +167,14 @@ static void blk_run(struct blk *blk)
  * before and a guest that never uses the disk costs nothing. */
 static int prepare(struct blk *blk)
 {
-	int r = blk_engine_prepare(blk);
+	int result = blk_engine_prepare(blk);
 
-	if (!r && !blk->completion_source)
-		r = event_loop_add(blk->device.environment.loop, blk->completion_fd,
-				   EPOLLIN | EPOLLET, completion_ready, blk,
-				   &blk->completion_source);
-	blk->prepared = !r;
-	return r;
+	if (!result && !blk->completion_source)
+		result = event_loop_add(blk->device.environment.loop, blk->completion_fd,
+					EPOLLIN | EPOLLET, completion_ready, blk,
+					&blk->completion_source);
+	blk->prepared = !result;
+	return result;
 }
 
 static void blk_queue_notify(struct virtio_device *device, uint16_t queue)
@@ -316,15 +316,15 @@ static int check_options(const struct virtio_blk_options *options, const char *n
 	return 0;
 }
 
-int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **result)
+int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **created)
 {
 	const char *name = options->name ? options->name : "disk0", *serial;
 	struct virtio_device *device;
 	struct blk *blk;
-	int r = check_options(options, name), i;
+	int result = check_options(options, name), i;
 
-	if (r)
-		return r;
+	if (result)
+		return result;
 	blk = calloc(1, sizeof(*blk));
 	if (!blk)
 		return -ENOMEM;
@@ -335,11 +335,11 @@ int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_de
 	blk->use_ring = !options->no_io_uring;
 	blk->io_limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	blk->name = strdup(name);
-	r = -ENOMEM;
+	result = -ENOMEM;
 	if (!blk->name)
 		goto fail;
-	r = rate_limiter_init(&blk->limiter, &options->rate_limiter, clock_now_ns());
-	if (r) {
+	result = rate_limiter_init(&blk->limiter, &options->rate_limiter, clock_now_ns());
+	if (result) {
 		log_error(options->environment.logger, name,
 			  "disk: rate_limiter: a bucket with a size needs a refill_time (ms)");
 		goto fail;
@@ -366,17 +366,17 @@ int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_de
 			1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 	if (device->queue_count > 1)
 		device->device_features |= 1ull << VIRTIO_BLK_F_MQ;
-	r = virtio_device_init(device);
-	if (r)
+	result = virtio_device_init(device);
+	if (result)
 		goto fail;
 	/* Last: from here on a failure must not close a descriptor that stays the caller's. */
-	r = blk_image_open(&blk->image, options, name);
-	if (r)
+	result = blk_image_open(&blk->image, options, name);
+	if (result)
 		goto fail;
 	fill_config(blk);
-	*result = device;
+	*created = device;
 	return 0;
 fail:
 	blk_destroy(device);
-	return r;
+	return result;
 }

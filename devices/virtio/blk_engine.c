@@ -153,17 +153,17 @@ static void prepare_ring(struct blk *blk)
 	struct io_uring_params parameters = {.flags = IORING_SETUP_CQSIZE};
 	uint32_t total = (uint32_t)blk->device.queue_count * blk->device.queue_max_size;
 	uint32_t entries = total < SUBMISSION_ENTRIES ? total : SUBMISSION_ENTRIES;
-	int r;
+	int result;
 
 	/* One request is one entry: with room for all of them nothing can overflow. */
 	parameters.cq_entries = total < entries * 2 ? entries * 2 : total;
-	r = io_uring_queue_init_params(entries, &blk->ring, &parameters);
-	if (r)
+	result = io_uring_queue_init_params(entries, &blk->ring, &parameters);
+	if (result)
 		goto no_ring;
-	r = io_uring_register_files(&blk->ring, &blk->image.fd, 1);
-	if (!r)
-		r = io_uring_register_eventfd(&blk->ring, blk->completion_fd);
-	if (r) {
+	result = io_uring_register_files(&blk->ring, &blk->image.fd, 1);
+	if (!result)
+		result = io_uring_register_eventfd(&blk->ring, blk->completion_fd);
+	if (result) {
 		io_uring_queue_exit(&blk->ring);
 		goto no_ring;
 	}
@@ -171,7 +171,8 @@ static void prepare_ring(struct blk *blk)
 	return;
 no_ring:
 	log_info(blk->device.environment.logger, blk->name,
-		 "disk %s: io_uring: %s; using preadv and pwritev", blk->image.path, strerror(-r));
+		 "disk %s: io_uring: %s; using preadv and pwritev", blk->image.path,
+		 strerror(-result));
 	blk->use_ring = false;
 }
 

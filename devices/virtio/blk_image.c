@@ -37,20 +37,20 @@ static int take_lock(struct blk_image *image, const struct logger *logger, const
 		.l_type = image->readonly ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
-	int error;
+	int result;
 
 	if (fcntl(image->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
-	error = errno;
-	if (error == EAGAIN || error == EACCES) {
+	result = errno;
+	if (result == EAGAIN || result == EACCES) {
 		log_error(logger, name,
 			  "disk %s: lock: another process uses it%s; stop that one, or give both "
 			  "readonly=on",
 			  image->path, image->readonly ? " for writing" : "");
 		return -EBUSY;
 	}
-	log_error(logger, name, "disk %s: lock: %s", image->path, strerror(error));
-	return -error;
+	log_error(logger, name, "disk %s: lock: %s", image->path, strerror(result));
+	return -result;
 }
 
 /* The smallest transfer that O_DIRECT takes here: asked from the kernel by trying. */
@@ -80,12 +80,12 @@ static int probe_direct(struct blk_image *image, const struct logger *logger, co
 static int read_geometry(struct blk_image *image, const struct logger *logger, const char *name)
 {
 	struct stat info;
-	int r;
+	int result;
 
 	if (fstat(image->fd, &info)) {
-		r = -errno;
-		log_error(logger, name, "disk %s: fstat: %s", image->path, strerror(-r));
-		return r;
+		result = -errno;
+		log_error(logger, name, "disk %s: fstat: %s", image->path, strerror(-result));
+		return result;
 	}
 	image->block_size = BLK_SECTOR;
 	image->physical_block_size = PROBE_BLOCK;
@@ -97,10 +97,10 @@ static int read_geometry(struct blk_image *image, const struct logger *logger, c
 		if (ioctl(image->fd, BLKGETSIZE64, &image->size) ||
 		    ioctl(image->fd, BLKSSZGET, &logical) ||
 		    ioctl(image->fd, BLKPBSZGET, &physical)) {
-			r = -errno;
+			result = -errno;
 			log_error(logger, name, "disk %s: size of the block device: %s",
-				  image->path, strerror(-r));
-			return r;
+				  image->path, strerror(-result));
+			return result;
 		}
 		if (logical >= (int)BLK_SECTOR && logical <= 65536)
 			image->block_size = (uint32_t)logical;
@@ -111,9 +111,9 @@ static int read_geometry(struct blk_image *image, const struct logger *logger, c
 	} else if (S_ISREG(info.st_mode)) {
 		image->size = (uint64_t)info.st_size;
 		if (image->direct) {
-			r = probe_direct(image, logger, name);
-			if (r)
-				return r;
+			result = probe_direct(image, logger, name);
+			if (result)
+				return result;
 		}
 	} else {
 		log_error(logger, name,
@@ -141,7 +141,7 @@ int blk_image_open(struct blk_image *image, const struct virtio_blk_options *opt
 	int flags = O_CLOEXEC | (options->readonly ? O_RDONLY : O_RDWR) |
 		    (options->direct ? O_DIRECT : 0);
 	bool adopted = options->fd >= 0;
-	int r;
+	int result;
 
 	*image = (struct blk_image){
 		.fd = -1,
@@ -161,7 +161,7 @@ int blk_image_open(struct blk_image *image, const struct virtio_blk_options *opt
 		if (now < 0 || (!options->readonly && (now & O_ACCMODE) != O_RDWR)) {
 			log_error(logger, name, "disk %s: the open file is not %s", image->path,
 				  now < 0 ? "valid" : "writable; say readonly=on");
-			r = -EINVAL;
+			result = -EINVAL;
 			goto fail;
 		}
 		image->direct = now & O_DIRECT;
@@ -169,23 +169,23 @@ int blk_image_open(struct blk_image *image, const struct virtio_blk_options *opt
 	} else {
 		image->fd = open(image->path, flags);
 		if (image->fd < 0) {
-			r = -errno;
+			result = -errno;
 			log_error(logger, name, "disk %s: open%s: %s%s", image->path,
-				  options->readonly ? "" : " for writing", strerror(-r),
-				  open_advice(-r, options->readonly));
+				  options->readonly ? "" : " for writing", strerror(-result),
+				  open_advice(-result, options->readonly));
 			goto fail;
 		}
 	}
-	r = read_geometry(image, logger, name);
-	if (!r && !options->no_lock)
-		r = take_lock(image, logger, name);
-	if (!r)
+	result = read_geometry(image, logger, name);
+	if (!result && !options->no_lock)
+		result = take_lock(image, logger, name);
+	if (!result)
 		return 0;
 fail:
 	if (adopted)
 		image->fd = -1; /* stays the caller's when creation fails */
 	blk_image_close(image);
-	return r;
+	return result;
 }
 
 void blk_image_close(struct blk_image *image)

@@ -65,15 +65,15 @@ static void input_ready(void *opaque, uint32_t events)
 	struct iovec iov[CONSOLE_IOVECS];
 	struct virtqueue_chain chain;
 	ssize_t n;
-	int r;
+	int result;
 
 	(void)events;
 	do {
-		r = virtqueue_pop(queue, &chain, iov, CONSOLE_IOVECS);
-	} while (r == 0 && virtqueue_enable_kicks(queue));
-	if (r < 0)
+		result = virtqueue_pop(queue, &chain, iov, CONSOLE_IOVECS);
+	} while (result == 0 && virtqueue_enable_kicks(queue));
+	if (result < 0)
 		virtio_device_broken(&console->device, queue->error);
-	if (r <= 0) {
+	if (result <= 0) {
 		silence_input(console, true); /* until the driver's next buffers */
 		return;
 	}
@@ -157,13 +157,14 @@ static void transmit(struct console *console)
 		return;
 	virtqueue_disable_kicks(queue);
 	while (budget && again) {
-		int r = virtqueue_pop(queue, &console->tx_chain, console->tx_iov, CONSOLE_IOVECS);
+		int result =
+			virtqueue_pop(queue, &console->tx_chain, console->tx_iov, CONSOLE_IOVECS);
 
-		if (r < 0) {
+		if (result < 0) {
 			virtio_device_broken(&console->device, queue->error);
 			return;
 		}
-		if (r == 0) {
+		if (result == 0) {
 			again = virtqueue_enable_kicks(queue);
 			continue;
 		}
@@ -190,15 +191,15 @@ static void console_queue_notify(struct virtio_device *device, uint16_t queue)
 
 static int start(struct console *console)
 {
-	int r;
+	int result;
 
 	console->input_silent = false;
 	if (console->input_fd < 0 || console->input_ended)
 		return 0;
-	r = event_loop_add(console->device.environment.loop, console->input_fd, EPOLLIN,
-			   input_ready, console, &console->input);
-	if (r != -EPERM)
-		return r;
+	result = event_loop_add(console->device.environment.loop, console->input_fd, EPOLLIN,
+				input_ready, console, &console->input);
+	if (result != -EPERM)
+		return result;
 	log_warning(console->device.environment.logger, console->name,
 		    "console: the input is a plain file and cannot be waited for; it is ignored");
 	console->input_ended = true;
@@ -280,11 +281,11 @@ void virtio_console_resize(struct virtio_device *device, uint16_t columns, uint1
 }
 
 int virtio_console_create(const struct virtio_console_options *options,
-			  struct virtio_device **result)
+			  struct virtio_device **created)
 {
 	struct console *console = calloc(1, sizeof(*console));
 	struct virtio_device *device;
-	int r = -ENOMEM;
+	int result = -ENOMEM;
 
 	if (!console)
 		return -ENOMEM;
@@ -310,12 +311,12 @@ int virtio_console_create(const struct virtio_console_options *options,
 	device->counter_count = CONSOLE_COUNTERS;
 	if (options->columns)
 		device->device_features = 1ull << VIRTIO_CONSOLE_F_SIZE;
-	r = virtio_device_init(device);
-	if (r)
+	result = virtio_device_init(device);
+	if (result)
 		goto fail;
-	*result = device;
+	*created = device;
 	return 0;
 fail:
 	console_destroy(device);
-	return r;
+	return result;
 }

@@ -65,21 +65,21 @@ static int set_backends(struct net *net, int fd)
 static int start_sources(struct net *net)
 {
 	struct event_loop *loop = net->device.environment.loop;
-	int r;
+	int result;
 
 	if (net->vhost.fd >= 0) {
-		r = vhost_start(&net->vhost, &net->device);
-		return r ? r : set_backends(net, net->tap.fd);
+		result = vhost_start(&net->vhost, &net->device);
+		return result ? result : set_backends(net, net->tap.fd);
 	}
 	if (rate_limiter_active(&net->rx_limiter)) {
-		r = event_loop_add_timer(loop, tap_ready, net, &net->rx_timer);
-		if (r)
-			return r;
+		result = event_loop_add_timer(loop, tap_ready, net, &net->rx_timer);
+		if (result)
+			return result;
 	}
 	if (rate_limiter_active(&net->tx_limiter)) {
-		r = event_loop_add_timer(loop, tx_timer_expired, net, &net->tx_timer);
-		if (r)
-			return r;
+		result = event_loop_add_timer(loop, tx_timer_expired, net, &net->tx_timer);
+		if (result)
+			return result;
 	}
 	/* Edge triggered: net_receive() reads until the tap is empty or the driver has no room;
 	 * its next buffers start it again. */
@@ -104,7 +104,7 @@ static void stop_sources(struct net *net)
 static int net_activate(struct virtio_device *device)
 {
 	struct net *net = net_of(device);
-	int r;
+	int result;
 
 	if (!net->rx && net->vhost.fd < 0)
 		net->rx = calloc(1, sizeof(*net->rx));
@@ -114,16 +114,16 @@ static int net_activate(struct virtio_device *device)
 	memset(net->vhost.base, 0, sizeof(net->vhost.base));
 	net->guest_offloads = device->driver_features & GUEST_OFFLOADS;
 	net_offloads_changed(net);
-	r = net_tap_set_offloads(&net->tap, net->guest_offloads);
-	if (r) {
+	result = net_tap_set_offloads(&net->tap, net->guest_offloads);
+	if (result) {
 		log_error(device->environment.logger, net->name, "tap %s: TUNSETOFFLOAD: %s",
-			  net->tap.name, strerror(-r));
-		return r;
+			  net->tap.name, strerror(-result));
+		return result;
 	}
-	r = start_sources(net);
-	if (r)
+	result = start_sources(net);
+	if (result)
 		stop_sources(net);
-	return r;
+	return result;
 }
 
 static void net_reset(struct virtio_device *device)
@@ -247,7 +247,7 @@ static int check_options(const struct virtio_net_options *options, const char *n
 static void open_vhost(struct net *net, const struct logger *logger)
 {
 	const uint64_t needed = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF;
-	int r;
+	int result;
 
 	if (rate_limiter_active(&net->rx_limiter) || rate_limiter_active(&net->tx_limiter)) {
 		log_warning(logger, net->name,
@@ -255,16 +255,16 @@ static void open_vhost(struct net *net, const struct logger *logger)
 			    net->tap.name);
 		return;
 	}
-	r = vhost_open(&net->vhost, VHOST_DEVICE);
-	if (!r && (net->vhost.features & needed) != needed) {
+	result = vhost_open(&net->vhost, VHOST_DEVICE);
+	if (!result && (net->vhost.features & needed) != needed) {
 		vhost_close(&net->vhost);
-		r = -EOPNOTSUPP;
+		result = -EOPNOTSUPP;
 	}
-	if (r)
+	if (result)
 		log_warning(logger, net->name,
 			    "tap %s: " VHOST_DEVICE ": %s; packets go through this process "
 			    "(load vhost_net, or say vhost=off)",
-			    net->tap.name, strerror(-r));
+			    net->tap.name, strerror(-result));
 }
 
 static const char *const counter_names[NET_COUNTERS] = {
@@ -274,12 +274,12 @@ static const char *const counter_names[NET_COUNTERS] = {
 };
 
 int net_create_on(const struct virtio_net_options *options, const struct net_tap *tap,
-		  struct virtio_device **result)
+		  struct virtio_device **created)
 {
 	const char *name = options->name ? options->name : "net0";
 	struct net *net = calloc(1, sizeof(*net));
 	struct virtio_device *device;
-	int r = -ENOMEM, i;
+	int result = -ENOMEM, i;
 
 	if (!net)
 		return -ENOMEM;
@@ -290,10 +290,10 @@ int net_create_on(const struct virtio_net_options *options, const struct net_tap
 	net->name = strdup(name);
 	if (!net->name)
 		goto fail;
-	r = rate_limiter_init(&net->rx_limiter, &options->rx_rate_limiter, 0);
-	if (!r)
-		r = rate_limiter_init(&net->tx_limiter, &options->tx_rate_limiter, 0);
-	if (r) {
+	result = rate_limiter_init(&net->rx_limiter, &options->rx_rate_limiter, 0);
+	if (!result)
+		result = rate_limiter_init(&net->tx_limiter, &options->tx_rate_limiter, 0);
+	if (result) {
 		log_error(options->environment.logger, name,
 			  "net: rate_limiter: a bucket with a size needs a refill_time (ms)");
 		goto fail;
@@ -317,33 +317,33 @@ int net_create_on(const struct virtio_net_options *options, const struct net_tap
 		derive_mac(net->config.mac, name, tap->name);
 	net->config.max_virtqueue_pairs = htole16(1);
 	net->config.mtu = htole16(options->mtu);
-	r = virtio_device_init(device);
-	if (r)
+	result = virtio_device_init(device);
+	if (result)
 		goto fail;
 	net->tap = *tap; /* last: a failure above leaves it to the caller */
 	if (options->vhost)
 		open_vhost(net, options->environment.logger);
 	if (net->vhost.fd >= 0)
 		device->kernel_queues = 2;
-	*result = device;
+	*created = device;
 	return 0;
 fail:
 	net_destroy(device);
-	return r;
+	return result;
 }
 
-int virtio_net_create(const struct virtio_net_options *options, struct virtio_device **result)
+int virtio_net_create(const struct virtio_net_options *options, struct virtio_device **created)
 {
 	const char *name = options->name ? options->name : "net0";
 	struct net_tap tap;
-	int r = check_options(options, name);
+	int result = check_options(options, name);
 
-	if (!r)
-		r = net_tap_open(&tap, options, name);
-	if (r)
-		return r;
-	r = net_create_on(options, &tap, result);
-	if (r && options->fd < 0)
+	if (!result)
+		result = net_tap_open(&tap, options, name);
+	if (result)
+		return result;
+	result = net_create_on(options, &tap, created);
+	if (result && options->fd < 0)
 		net_tap_close(&tap);
-	return r;
+	return result;
 }

@@ -99,6 +99,6 @@ void net_offloads_changed(struct net *net);
 /* The device on a ready backend (any packet socket or tap), which it owns on success; the tests
  * hand in one end of a socket pair. */
 int net_create_on(const struct virtio_net_options *options, const struct net_tap *tap,
-		  struct virtio_device **result);
+		  struct virtio_device **created);
 
 #endif

@@ -51,11 +51,12 @@ static int fetch_buffers(struct net *net, uint64_t wanted)
 	while (rx->bytes < wanted && rx->chain_count < NET_MAX_QUEUE_SIZE &&
 	       rx->iov_count + NET_CHAIN_IOVECS <= NET_RX_IOVECS) {
 		struct virtqueue_chain chain;
-		int r = virtqueue_pop(queue, &chain, rx->iov + rx->iov_count, NET_CHAIN_IOVECS);
+		int result =
+			virtqueue_pop(queue, &chain, rx->iov + rx->iov_count, NET_CHAIN_IOVECS);
 
-		if (r < 0)
-			return r;
-		if (r == 0) {
+		if (result < 0)
+			return result;
+		if (result == 0) {
 			/* Without buffers the next kick wakes us; the tap is edge triggered and
 			 * stays silent meanwhile. */
 			if (!virtqueue_enable_kicks(queue))
@@ -278,13 +279,13 @@ void net_transmit(struct net *net)
 	}
 	virtqueue_disable_kicks(queue);
 	while (budget && again) {
-		int r = virtqueue_pop(queue, &net->tx_chain, net->tx_iov, NET_CHAIN_IOVECS);
+		int result = virtqueue_pop(queue, &net->tx_chain, net->tx_iov, NET_CHAIN_IOVECS);
 
-		if (r < 0) {
+		if (result < 0) {
 			virtio_device_broken(&net->device, queue->error);
 			return;
 		}
-		if (r == 0) {
+		if (result == 0) {
 			again = virtqueue_enable_kicks(queue);
 			continue;
 		}
@@ -335,16 +336,16 @@ void net_control(struct net *net)
 	struct iovec iov[NET_CHAIN_IOVECS];
 	struct virtqueue_chain chain;
 	unsigned int budget = BUDGET;
-	int r = 0;
+	int result = 0;
 
-	while (budget-- && (r = virtqueue_pop(queue, &chain, iov, NET_CHAIN_IOVECS)) > 0) {
+	while (budget-- && (result = virtqueue_pop(queue, &chain, iov, NET_CHAIN_IOVECS)) > 0) {
 		uint8_t ack = control_command(net, &chain);
 		size_t written = virtqueue_iov_write(iov + chain.out_count, chain.in_count, 0, &ack,
 						     sizeof(ack));
 
 		virtqueue_push(queue, chain.head, (uint32_t)written);
 	}
-	if (r < 0) {
+	if (result < 0) {
 		virtio_device_broken(&net->device, queue->error);
 		return;
 	}

@@ -15,16 +15,16 @@
 
 static int open_tun(struct net_tap *tap, const struct logger *logger, const char *name)
 {
-	int r;
+	int result;
 
 	tap->fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (tap->fd >= 0)
 		return 0;
-	r = -errno;
-	log_error(logger, name, "tap %s: open " TUN_DEVICE ": %s; %s", tap->name, strerror(-r),
-		  r == -ENOENT || r == -ENODEV ? "load the module tun"
-					       : "allow this user to open it");
-	return r;
+	result = -errno;
+	log_error(logger, name, "tap %s: open " TUN_DEVICE ": %s; %s", tap->name, strerror(-result),
+		  result == -ENOENT || result == -ENODEV ? "load the module tun"
+							 : "allow this user to open it");
+	return result;
 }
 
 static int attach(struct net_tap *tap, const struct logger *logger, const char *name)
@@ -32,28 +32,29 @@ static int attach(struct net_tap *tap, const struct logger *logger, const char *
 	struct ifreq request;
 	const short flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 	unsigned int multi;
-	int r = 0;
+	int result = 0;
 
 	/* An interface that was made with multi_queue wants to be opened so. */
 	for (multi = 0; multi < 2; multi++) {
 		memset(&request, 0, sizeof(request));
 		memcpy(request.ifr_name, tap->name, sizeof(tap->name));
 		request.ifr_flags = (short)(flags | (multi ? IFF_MULTI_QUEUE : 0));
-		r = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
-		if (r != -EINVAL)
+		result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
+		if (result != -EINVAL)
 			break;
 	}
-	if (!r) {
+	if (!result) {
 		memcpy(tap->name, request.ifr_name, sizeof(tap->name));
 		return 0;
 	}
-	log_error(logger, name, "tap %s: attach: %s; %s", tap->name, strerror(-r),
-		  r == -EBUSY    ? "another process uses it: give each machine its own"
-		  : r == -EPERM  ? "it needs CAP_NET_ADMIN, or an interface that was made for this "
-				   "user (ip tuntap add NAME mode tap user USER)"
-		  : r == -EINVAL ? "the name belongs to an interface that is no tap"
-				 : "see ip tuntap");
-	return r;
+	log_error(logger, name, "tap %s: attach: %s; %s", tap->name, strerror(-result),
+		  result == -EBUSY ? "another process uses it: give each machine its own"
+		  : result == -EPERM
+			  ? "it needs CAP_NET_ADMIN, or an interface that was made for this "
+			    "user (ip tuntap add NAME mode tap user USER)"
+		  : result == -EINVAL ? "the name belongs to an interface that is no tap"
+				      : "see ip tuntap");
+	return result;
 }
 
 /* An fd from outside: is it what we need? */
@@ -120,32 +121,33 @@ int net_tap_open(struct net_tap *tap, const struct virtio_net_options *options, 
 {
 	const struct logger *logger = options->environment.logger;
 	const char *wanted = options->tap ? options->tap : "cxvm%d";
-	int header = NET_HEADER, r;
+	int header = NET_HEADER, result;
 
 	*tap = (struct net_tap){.fd = -1};
 	if (options->fd >= 0) {
-		r = adopt(tap, options->fd, logger, name);
+		result = adopt(tap, options->fd, logger, name);
 	} else if (strlen(wanted) >= sizeof(tap->name) || !*wanted) {
 		log_error(logger, name, "tap \"%s\": an interface name has 1 to 15 characters",
 			  wanted);
 		return -EINVAL;
 	} else {
 		memcpy(tap->name, wanted, strlen(wanted) + 1);
-		r = open_tun(tap, logger, name);
-		if (!r)
-			r = attach(tap, logger, name);
+		result = open_tun(tap, logger, name);
+		if (!result)
+			result = attach(tap, logger, name);
 	}
-	if (!r && ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0) {
-		r = -errno;
-		log_error(logger, name, "tap %s: TUNSETVNETHDRSZ: %s", tap->name, strerror(-r));
+	if (!result && ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0) {
+		result = -errno;
+		log_error(logger, name, "tap %s: TUNSETVNETHDRSZ: %s", tap->name,
+			  strerror(-result));
 	}
-	if (!r)
-		r = configure(tap, options->mtu, logger, name);
-	if (r) {
+	if (!result)
+		result = configure(tap, options->mtu, logger, name);
+	if (result) {
 		if (options->fd >= 0)
 			tap->fd = -1; /* stays the caller's */
 		net_tap_close(tap);
-		return r;
+		return result;
 	}
 	tap->offloads = true;
 	return 0;

@@ -122,11 +122,12 @@ static int call_fd(void *opaque, uint16_t index)
 			return -errno;
 	}
 	if (!queue->call_source) {
-		int r = event_loop_add(transport->device->environment.loop, queue->call_fd,
+		int result =
+			event_loop_add(transport->device->environment.loop, queue->call_fd,
 				       EPOLLIN | EPOLLET, call_ready, queue, &queue->call_source);
 
-		if (r)
-			return r;
+		if (result)
+			return result;
 	}
 	return queue->call_fd;
 }
@@ -170,20 +171,20 @@ static void unassign_ioeventfd(struct virtio_pci *transport, struct virtio_pci_q
 static void assign_ioeventfd(struct virtio_pci *transport, struct virtio_pci_queue *queue)
 {
 	struct virtio_device *device = transport->device;
-	int r;
+	int result;
 
 	if (!transport->vm || !transport->mapped || queue->kick_fd < 0 || queue->ioeventfd)
 		return;
 	queue->ioeventfd_address = transport->bar_address + VIRTIO_PCI_NOTIFY_OFFSET +
 				   (uint64_t)queue->index * VIRTIO_PCI_MULTIPLIER;
-	r = kvm_vm_ioeventfd(transport->vm, queue->kick_fd, queue->ioeventfd_address,
-			     transport->ioeventfd_length, false, NULL, true);
-	if (r)
+	result = kvm_vm_ioeventfd(transport->vm, queue->kick_fd, queue->ioeventfd_address,
+				  transport->ioeventfd_length, false, NULL, true);
+	if (result)
 		/* The trapped write does the same, only slower. */
 		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
 			    device->name, "queue %u: KVM_IOEVENTFD at 0x%llx: %s; kicks are slow",
 			    queue->index, (unsigned long long)queue->ioeventfd_address,
-			    strerror(-r));
+			    strerror(-result));
 	else
 		queue->ioeventfd = true;
 }
@@ -192,17 +193,17 @@ static int watch_kicks(struct virtio_pci *transport)
 {
 	struct virtio_device *device = transport->device;
 	uint16_t i;
-	int r;
+	int result;
 
 	for (i = device->kernel_queues; i < device->queue_count; i++) {
 		struct virtio_pci_queue *queue = &transport->queues[i];
 
 		if (queue->kick_fd < 0 || queue->kick_source)
 			continue;
-		r = event_loop_add(device->environment.loop, queue->kick_fd, EPOLLIN | EPOLLET,
-				   kick_ready, queue, &queue->kick_source);
-		if (r)
-			return r;
+		result = event_loop_add(device->environment.loop, queue->kick_fd, EPOLLIN | EPOLLET,
+					kick_ready, queue, &queue->kick_source);
+		if (result)
+			return result;
 	}
 	return 0;
 }
@@ -239,18 +240,18 @@ static int start_queues(struct virtio_pci *transport)
 {
 	struct virtio_device *device = transport->device;
 	uint16_t i;
-	int r;
+	int result;
 
 	for (i = 0; i < device->queue_count; i++) {
 		struct virtqueue *queue = &device->queues[i];
 
 		if (!queue->enabled)
 			continue;
-		r = virtqueue_start(queue, device->environment.memory,
-				    virtio_device_has(device, VIRTIO_RING_F_EVENT_IDX),
-				    virtio_device_has(device, VIRTIO_RING_F_INDIRECT_DESC));
-		if (r)
-			return r;
+		result = virtqueue_start(queue, device->environment.memory,
+					 virtio_device_has(device, VIRTIO_RING_F_EVENT_IDX),
+					 virtio_device_has(device, VIRTIO_RING_F_INDIRECT_DESC));
+		if (result)
+			return result;
 		transport->queues[i].kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (transport->queues[i].kick_fd < 0)
 			return -errno;
@@ -263,23 +264,24 @@ void virtio_pci_activate_locked(struct virtio_pci *transport)
 {
 	struct virtio_device *device = transport->device;
 	uint16_t i;
-	int r;
+	int result;
 
 	if (device->active)
 		return;
-	r = start_queues(transport);
-	if (!r && device->ops->activate)
-		r = device->ops->activate(device);
-	if (!r) {
+	result = start_queues(transport);
+	if (!result && device->ops->activate)
+		result = device->ops->activate(device);
+	if (!result) {
 		device->active = true;
-		r = watch_kicks(transport);
+		result = watch_kicks(transport);
 	}
-	if (r) {
+	if (result) {
 		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
-			    device->name, "DRIVER_OK: cannot start the queues: %s%s", strerror(-r),
-			    r == -EFAULT   ? " (a ring is outside guest memory)"
-			    : r == -EINVAL ? " (a ring is misaligned)"
-					   : "");
+			    device->name, "DRIVER_OK: cannot start the queues: %s%s",
+			    strerror(-result),
+			    result == -EFAULT   ? " (a ring is outside guest memory)"
+			    : result == -EINVAL ? " (a ring is misaligned)"
+						: "");
 		if (device->active)
 			device->ops->reset(device);
 		device->active = false;
@@ -454,7 +456,7 @@ static int add_structures(struct virtio_pci *transport)
 	return 0;
 }
 
-int virtio_pci_create(struct virtio_pci **result, struct virtio_device *device, struct kvm_vm *vm)
+int virtio_pci_create(struct virtio_pci **created, struct virtio_device *device, struct kvm_vm *vm)
 {
 	struct virtio_pci *transport;
 	struct pci_msix_options msix = {
@@ -465,7 +467,7 @@ int virtio_pci_create(struct virtio_pci **result, struct virtio_device *device, 
 		.pba_offset = VIRTIO_PCI_PBA_OFFSET,
 	};
 	uint16_t i;
-	int r;
+	int result;
 
 	if (device->queue_count > VIRTIO_PCI_MAX_QUEUES || device->config_size > VIRTIO_PCI_PAGE)
 		return -EINVAL;
@@ -499,20 +501,20 @@ int virtio_pci_create(struct virtio_pci **result, struct virtio_device *device, 
 			(uint16_t)(VIRTIO_PCI_DEVICE_BASE + device->type), device->class_code, 1,
 			VIRTIO_PCI_VENDOR, (uint16_t)(VIRTIO_PCI_DEVICE_BASE + device->type));
 	transport->function.config[PCI_INTERRUPT_PIN] = 1;
-	r = pci_register_bar(&transport->function, VIRTIO_PCI_BAR, PCI_BAR_MEMORY_32, false,
-			     VIRTIO_PCI_BAR_SIZE, &virtio_pci_bar_ops, transport);
-	if (!r)
-		r = pci_msix_init(&transport->function, &msix);
-	if (!r)
-		r = add_structures(transport);
-	if (r) {
+	result = pci_register_bar(&transport->function, VIRTIO_PCI_BAR, PCI_BAR_MEMORY_32, false,
+				  VIRTIO_PCI_BAR_SIZE, &virtio_pci_bar_ops, transport);
+	if (!result)
+		result = pci_msix_init(&transport->function, &msix);
+	if (!result)
+		result = add_structures(transport);
+	if (result) {
 		transport->device = NULL; /* stays the caller's */
 		virtio_pci_destroy(transport);
-		return r;
+		return result;
 	}
 	device->transport = &transport_ops;
 	device->transport_opaque = transport;
-	*result = transport;
+	*created = transport;
 	return 0;
 }
 

@@ -79,9 +79,9 @@ static void bucket_pay(struct token_bucket *bucket, uint64_t amount)
 int rate_limiter_init(struct rate_limiter *limiter, const struct rate_limiter_options *options,
 		      uint64_t now_ns)
 {
-	int r = bucket_init(&limiter->bandwidth, &options->bandwidth, now_ns);
+	int result = bucket_init(&limiter->bandwidth, &options->bandwidth, now_ns);
 
-	return r ? r : bucket_init(&limiter->ops, &options->ops, now_ns);
+	return result ? result : bucket_init(&limiter->ops, &options->ops, now_ns);
 }
 
 bool rate_limiter_active(const struct rate_limiter *limiter)

@@ -60,12 +60,12 @@ static void rng_queue_notify(struct virtio_device *device, uint16_t index)
 	struct virtqueue_chain chain;
 	unsigned int handled = 0;
 	bool again = false;
-	int r;
+	int result;
 
 	do {
 		virtqueue_disable_kicks(queue);
-		while ((r = virtqueue_pop(queue, &chain, rng->iov,
-					  VIRTQUEUE_CHAIN_IOVECS(RNG_QUEUE_SIZE))) > 0) {
+		while ((result = virtqueue_pop(queue, &chain, rng->iov,
+					       VIRTQUEUE_CHAIN_IOVECS(RNG_QUEUE_SIZE))) > 0) {
 			uint32_t written = fill(&chain);
 
 			atomic_fetch_add_explicit(&rng->counters[RNG_BYTES].value, written,
@@ -73,7 +73,7 @@ static void rng_queue_notify(struct virtio_device *device, uint16_t index)
 			virtqueue_push(queue, chain.head, written);
 			handled++;
 		}
-		if (r < 0) {
+		if (result < 0) {
 			virtio_device_broken(device, queue->error);
 			return;
 		}
@@ -106,10 +106,10 @@ static const struct virtio_device_ops rng_ops = {
 	.destroy = rng_destroy,
 };
 
-int virtio_rng_create(const struct virtio_rng_options *options, struct virtio_device **result)
+int virtio_rng_create(const struct virtio_rng_options *options, struct virtio_device **created)
 {
 	struct rng *rng = calloc(1, sizeof(*rng));
-	int r = -ENOMEM;
+	int result = -ENOMEM;
 
 	if (!rng)
 		return -ENOMEM;
@@ -126,12 +126,12 @@ int virtio_rng_create(const struct virtio_rng_options *options, struct virtio_de
 	rng->device.environment = options->environment;
 	rng->device.counters = rng->counters;
 	rng->device.counter_count = RNG_COUNTERS;
-	r = virtio_device_init(&rng->device);
-	if (r)
+	result = virtio_device_init(&rng->device);
+	if (result)
 		goto fail;
-	*result = &rng->device;
+	*created = &rng->device;
 	return 0;
 fail:
 	rng_destroy(&rng->device);
-	return r;
+	return result;
 }

@@ -17,18 +17,18 @@ static int request(const struct vhost *vhost, unsigned long code, void *argument
 
 int vhost_open(struct vhost *vhost, const char *path)
 {
-	int r = 0;
+	int result = 0;
 
 	memset(vhost, 0, sizeof(*vhost));
 	vhost->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (vhost->fd < 0)
 		return -errno;
-	r = request(vhost, VHOST_SET_OWNER, NULL);
-	if (!r)
-		r = request(vhost, VHOST_GET_FEATURES, &vhost->features);
-	if (r)
+	result = request(vhost, VHOST_SET_OWNER, NULL);
+	if (!result)
+		result = request(vhost, VHOST_GET_FEATURES, &vhost->features);
+	if (result)
 		vhost_close(vhost);
-	return r;
+	return result;
 }
 
 void vhost_close(struct vhost *vhost)
@@ -41,7 +41,7 @@ static int set_memory(struct vhost *vhost, const struct guest_memory *guest_memo
 	const struct guest_ram_block *blocks;
 	struct vhost_memory *memory;
 	size_t count, i;
-	int r;
+	int result;
 
 	blocks = guest_memory_blocks(guest_memory, &count);
 	memory = calloc(1, sizeof(*memory) + count * sizeof(memory->regions[0]));
@@ -53,9 +53,9 @@ static int set_memory(struct vhost *vhost, const struct guest_memory *guest_memo
 		memory->regions[i].memory_size = blocks[i].size;
 		memory->regions[i].userspace_addr = (uint64_t)(uintptr_t)blocks[i].host;
 	}
-	r = request(vhost, VHOST_SET_MEM_TABLE, memory);
+	result = request(vhost, VHOST_SET_MEM_TABLE, memory);
 	free(memory);
-	return r;
+	return result;
 }
 
 static int start_queue(struct vhost *vhost, struct virtio_device *device, uint16_t index)
@@ -69,38 +69,38 @@ static int start_queue(struct vhost *vhost, struct virtio_device *device, uint16
 		.used_user_addr = (uint64_t)(uintptr_t)queue->used,
 	};
 	struct vhost_vring_file file = {.index = index};
-	int r;
+	int result;
 
 	if (!queue->running)
 		return 0;
-	r = request(vhost, VHOST_SET_VRING_NUM, &state);
+	result = request(vhost, VHOST_SET_VRING_NUM, &state);
 	state.num = vhost->base[index];
-	if (!r)
-		r = request(vhost, VHOST_SET_VRING_BASE, &state);
-	if (!r)
-		r = request(vhost, VHOST_SET_VRING_ADDR, &address);
+	if (!result)
+		result = request(vhost, VHOST_SET_VRING_BASE, &state);
+	if (!result)
+		result = request(vhost, VHOST_SET_VRING_ADDR, &address);
 	file.fd = device->transport->call_fd(device->transport_opaque, index);
-	if (!r)
-		r = file.fd < 0 ? file.fd : request(vhost, VHOST_SET_VRING_CALL, &file);
+	if (!result)
+		result = file.fd < 0 ? file.fd : request(vhost, VHOST_SET_VRING_CALL, &file);
 	file.fd = device->transport->kick_fd(device->transport_opaque, index);
-	if (!r)
-		r = file.fd < 0 ? -EBADF : request(vhost, VHOST_SET_VRING_KICK, &file);
-	return r;
+	if (!result)
+		result = file.fd < 0 ? -EBADF : request(vhost, VHOST_SET_VRING_KICK, &file);
+	return result;
 }
 
 int vhost_start(struct vhost *vhost, struct virtio_device *device)
 {
 	uint64_t features = device->driver_features & vhost->features;
 	uint16_t i;
-	int r;
+	int result;
 
-	r = request(vhost, VHOST_SET_FEATURES, &features);
-	if (!r)
-		r = set_memory(vhost, device->environment.memory);
-	for (i = 0; !r && i < device->kernel_queues; i++)
-		r = start_queue(vhost, device, i);
-	vhost->started = !r;
-	return r;
+	result = request(vhost, VHOST_SET_FEATURES, &features);
+	if (!result)
+		result = set_memory(vhost, device->environment.memory);
+	for (i = 0; !result && i < device->kernel_queues; i++)
+		result = start_queue(vhost, device, i);
+	vhost->started = !result;
+	return result;
 }
 
 void vhost_stop(struct vhost *vhost, struct virtio_device *device)

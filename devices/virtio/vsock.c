@@ -47,15 +47,15 @@ static int set_running(struct vsock *vsock, int running)
 
 static int start(struct vsock *vsock)
 {
-	int r;
+	int result;
 
 	if (vsock->vhost.fd >= 0) {
-		r = vhost_start(&vsock->vhost, &vsock->device);
-		return r ? r : set_running(vsock, 1);
+		result = vhost_start(&vsock->vhost, &vsock->device);
+		return result ? result : set_running(vsock, 1);
 	}
-	r = vsock_watch_all(vsock);
-	if (r)
-		return r;
+	result = vsock_watch_all(vsock);
+	if (result)
+		return result;
 	return event_loop_add(vsock->device.environment.loop, vsock->listen_fd, EPOLLIN,
 			      listener_ready, vsock, &vsock->listen_source);
 }
@@ -74,14 +74,14 @@ static void stop(struct vsock *vsock)
 static int vsock_activate(struct virtio_device *device)
 {
 	struct vsock *vsock = vsock_of(device);
-	int r;
+	int result;
 
 	memset(vsock->vhost.base, 0, sizeof(vsock->vhost.base));
 	vsock->rx_held = false;
-	r = start(vsock);
-	if (r)
+	result = start(vsock);
+	if (result)
 		stop(vsock);
-	return r;
+	return result;
 }
 
 static void vsock_reset(struct virtio_device *device)
@@ -145,67 +145,70 @@ static const struct virtio_device_ops vsock_ops = {
 static bool is_stale(const struct sockaddr_un *address)
 {
 	struct stat info;
-	int fd, r;
+	int fd, result;
 
 	if (lstat(address->sun_path, &info) || !S_ISSOCK(info.st_mode))
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
+	result = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
 	close(fd);
-	return r == ECONNREFUSED;
+	return result == ECONNREFUSED;
 }
 
 static int open_listener(struct vsock *vsock, const struct logger *logger)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat info;
-	int r = 0;
+	int result = 0;
 
 	memcpy(address.sun_path, vsock->path, strlen(vsock->path) + 1);
 	vsock->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (vsock->listen_fd < 0)
 		return -errno;
 	if (bind(vsock->listen_fd, (struct sockaddr *)&address, sizeof(address))) {
-		r = -errno;
-		if (r == -EADDRINUSE && is_stale(&address) && unlink(vsock->path) == 0)
-			r = bind(vsock->listen_fd, (struct sockaddr *)&address, sizeof(address))
-				    ? -errno
-				    : 0;
+		result = -errno;
+		if (result == -EADDRINUSE && is_stale(&address) && unlink(vsock->path) == 0)
+			result =
+				bind(vsock->listen_fd, (struct sockaddr *)&address, sizeof(address))
+					? -errno
+					: 0;
 	}
-	if (!r && (listen(vsock->listen_fd, 128) || stat(vsock->path, &info)))
-		r = -errno;
-	if (!r) {
+	if (!result && (listen(vsock->listen_fd, 128) || stat(vsock->path, &info)))
+		result = -errno;
+	if (!result) {
 		vsock->socket_device = info.st_dev;
 		vsock->socket_inode = info.st_ino;
 		return 0;
 	}
-	log_error(logger, vsock->name, "vsock socket %s: listen: %s%s", vsock->path, strerror(-r),
-		  r == -EADDRINUSE ? "; another process listens there, or it is another file: "
-				     "choose another path"
-		  : r == -ENOENT   ? "; create the folder"
-				   : "");
+	log_error(logger, vsock->name, "vsock socket %s: listen: %s%s", vsock->path,
+		  strerror(-result),
+		  result == -EADDRINUSE ? "; another process listens there, or it is another file: "
+					  "choose another path"
+		  : result == -ENOENT   ? "; create the folder"
+					: "");
 	close(vsock->listen_fd);
 	vsock->listen_fd = -1;
-	return r;
+	return result;
 }
 
 static int open_vhost(struct vsock *vsock, const struct logger *logger)
 {
-	int r = vhost_open(&vsock->vhost, VHOST_DEVICE);
+	int result = vhost_open(&vsock->vhost, VHOST_DEVICE);
 	const char *what = "open " VHOST_DEVICE;
 
-	if (!r && ioctl(vsock->vhost.fd, VHOST_VSOCK_SET_GUEST_CID, &vsock->cid) < 0) {
-		r = -errno;
+	if (!result && ioctl(vsock->vhost.fd, VHOST_VSOCK_SET_GUEST_CID, &vsock->cid) < 0) {
+		result = -errno;
 		what = "claim the CID";
 	}
-	if (r)
+	if (result)
 		log_error(logger, vsock->name, "vsock cid %llu: %s: %s; %s",
-			  (unsigned long long)vsock->cid, what, strerror(-r),
-			  r == -EADDRINUSE ? "another machine has this CID"
-					   : "load vhost_vsock, or give a socket path instead");
-	return r;
+			  (unsigned long long)vsock->cid, what, strerror(-result),
+			  result == -EADDRINUSE
+				  ? "another machine has this CID"
+				  : "load vhost_vsock, or give a socket path instead");
+	return result;
 }
 
 static int check_options(const struct virtio_vsock_options *options, const char *name)
@@ -236,15 +239,15 @@ static const char *const counter_names[VSOCK_COUNTERS] = {
 	[VSOCK_REFUSED] = "refused",
 };
 
-int virtio_vsock_create(const struct virtio_vsock_options *options, struct virtio_device **result)
+int virtio_vsock_create(const struct virtio_vsock_options *options, struct virtio_device **created)
 {
 	const char *name = options->name ? options->name : "vsock0";
 	struct virtio_device *device;
 	struct vsock *vsock;
-	int r = check_options(options, name), i;
+	int result = check_options(options, name), i;
 
-	if (r)
-		return r;
+	if (result)
+		return result;
 	vsock = calloc(1, sizeof(*vsock));
 	if (!vsock)
 		return -ENOMEM;
@@ -258,7 +261,7 @@ int virtio_vsock_create(const struct virtio_vsock_options *options, struct virti
 	vsock->next_port = VSOCK_FIRST_HOST_PORT;
 	vsock->name = strdup(name);
 	vsock->path = options->vhost ? NULL : strdup(options->socket);
-	r = -ENOMEM;
+	result = -ENOMEM;
 	if (!vsock->name || (!options->vhost && !vsock->path))
 		goto fail;
 	for (i = 0; i < VSOCK_COUNTERS; i++)
@@ -273,16 +276,16 @@ int virtio_vsock_create(const struct virtio_vsock_options *options, struct virti
 	device->environment = options->environment;
 	device->counters = vsock->counters;
 	device->counter_count = VSOCK_COUNTERS;
-	r = virtio_device_init(device);
-	if (!r)
-		r = options->vhost ? open_vhost(vsock, options->environment.logger)
-				   : open_listener(vsock, options->environment.logger);
-	if (r)
+	result = virtio_device_init(device);
+	if (!result)
+		result = options->vhost ? open_vhost(vsock, options->environment.logger)
+					: open_listener(vsock, options->environment.logger);
+	if (result)
 		goto fail;
 	device->kernel_queues = options->vhost ? 2 : 0;
-	*result = device;
+	*created = device;
 	return 0;
 fail:
 	vsock_destroy(device);
-	return r;
+	return result;
 }

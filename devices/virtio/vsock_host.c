@@ -199,16 +199,16 @@ int vsock_watch_all(struct vsock *vsock)
 {
 	struct vsock_connection *connection;
 	uint32_t i;
-	int r;
+	int result;
 
 	for (i = 0; i < VSOCK_BUCKETS; i++)
 		for (connection = vsock->buckets[i]; connection;
 		     connection = connection->next_in_bucket) {
 			if (connection->fd < 0)
 				continue;
-			r = watch(connection);
-			if (r)
-				return r;
+			result = watch(connection);
+			if (result)
+				return result;
 		}
 	return 0;
 }

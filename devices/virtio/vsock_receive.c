@@ -9,19 +9,19 @@
 static bool hold_buffer(struct vsock *vsock)
 {
 	struct virtqueue *queue = &vsock->device.queues[VSOCK_RX];
-	int r;
+	int result;
 
 	if (vsock->rx_held)
 		return true;
 	virtqueue_disable_kicks(queue);
 	do {
-		r = virtqueue_pop(queue, &vsock->rx_chain, vsock->rx_iov, VSOCK_IOVECS);
-	} while (r == 0 && virtqueue_enable_kicks(queue));
-	if (r < 0 || (r > 0 && vsock->rx_chain.in_bytes < VSOCK_HEADER)) {
+		result = virtqueue_pop(queue, &vsock->rx_chain, vsock->rx_iov, VSOCK_IOVECS);
+	} while (result == 0 && virtqueue_enable_kicks(queue));
+	if (result < 0 || (result > 0 && vsock->rx_chain.in_bytes < VSOCK_HEADER)) {
 		vsock_queue_broken(vsock, queue, "receive buffer without room for a header");
 		return false;
 	}
-	vsock->rx_held = r > 0;
+	vsock->rx_held = result > 0;
 	return vsock->rx_held;
 }
 
@@ -65,7 +65,7 @@ void vsock_receive(struct vsock *vsock)
 		struct iovec payload[VSOCK_IOVECS];
 		struct vsock_connection *connection;
 		uint32_t count;
-		int r;
+		int result;
 
 		budget--;
 		if (vsock->reset_count) {
@@ -75,11 +75,11 @@ void vsock_receive(struct vsock *vsock)
 		connection = vsock_next_ready(vsock);
 		count = virtqueue_iov_slice(chain->iov + chain->out_count, chain->in_count,
 					    VSOCK_HEADER, SIZE_MAX, payload, VSOCK_IOVECS);
-		r = vsock_connection_next(connection, &header, payload, count);
-		if (r)
+		result = vsock_connection_next(connection, &header, payload, count);
+		if (result)
 			give(vsock, &header);
 		/* One packet each, then the next connection. */
-		if (r != 2 && vsock_connection_has_more(connection))
+		if (result != 2 && vsock_connection_has_more(connection))
 			vsock_mark_ready(connection);
 	}
 	virtio_device_notify(&vsock->device, VSOCK_RX);

@@ -52,13 +52,13 @@ void vsock_transmit(struct vsock *vsock)
 	virtqueue_disable_kicks(queue);
 	while (budget && again) {
 		struct virtqueue_chain chain;
-		int r = virtqueue_pop(queue, &chain, vsock->tx_iov, VSOCK_IOVECS);
+		int result = virtqueue_pop(queue, &chain, vsock->tx_iov, VSOCK_IOVECS);
 
-		if (r < 0) {
+		if (result < 0) {
 			vsock_queue_broken(vsock, queue, NULL);
 			return;
 		}
-		if (r == 0) {
+		if (result == 0) {
 			again = virtqueue_enable_kicks(queue);
 			continue;
 		}

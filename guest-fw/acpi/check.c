@@ -44,11 +44,11 @@ int acpi_check_gsi(const struct acpi_checker *checker, const char *name, size_t 
 static int check_cpus(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "cpus", machine->cpus, machine->cpu_count, 1,
-				    ACPI_CPU_MAX);
+	int result = acpi_check_list(checker, "cpus", machine->cpus, machine->cpu_count, 1,
+				     ACPI_CPU_MAX);
 
-	if (error)
-		return error;
+	if (result)
+		return result;
 	if (machine->cpus[0].disabled)
 		return acpi_reject(checker, "cpus[0].disabled: the boot processor must be enabled");
 	for (size_t i = 0; i < machine->cpu_count; i++) {
@@ -70,11 +70,11 @@ static int check_cpus(const struct acpi_checker *checker)
 static int check_ioapics(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "ioapics", machine->ioapics, machine->ioapic_count, 1,
-				    ACPI_IOAPIC_MAX);
+	int result = acpi_check_list(checker, "ioapics", machine->ioapics, machine->ioapic_count, 1,
+				     ACPI_IOAPIC_MAX);
 
-	if (error)
-		return error;
+	if (result)
+		return result;
 	if (!machine->local_apic_address || machine->local_apic_address % 4096)
 		return acpi_reject(checker, "local_apic_address: 0x%x is not a page address",
 				   machine->local_apic_address);
@@ -110,10 +110,10 @@ static int check_ioapics(const struct acpi_checker *checker)
 static int check_overrides(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "overrides", machine->overrides,
-				    machine->override_count, 0, ACPI_INTERRUPT_OVERRIDE_MAX);
+	int result = acpi_check_list(checker, "overrides", machine->overrides,
+				     machine->override_count, 0, ACPI_INTERRUPT_OVERRIDE_MAX);
 
-	for (size_t i = 0; !error && i < machine->override_count; i++) {
+	for (size_t i = 0; !result && i < machine->override_count; i++) {
 		const struct acpi_interrupt_override *override = &machine->overrides[i];
 		unsigned int polarity = override->flags & 3, trigger = override->flags >> 2 & 3;
 
@@ -128,9 +128,9 @@ static int check_overrides(const struct acpi_checker *checker)
 				return acpi_reject(checker,
 						   "overrides[%zu].irq: %u is overridden twice", i,
 						   override->irq);
-		error = acpi_check_gsi(checker, "overrides", i, override->gsi);
+		result = acpi_check_gsi(checker, "overrides", i, override->gsi);
 	}
-	return error;
+	return result;
 }
 
 static int check_register(const struct acpi_checker *checker, const char *name,
@@ -153,14 +153,14 @@ static int check_register(const struct acpi_checker *checker, const char *name,
 static int check_power(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = check_register(checker, "sleep_control", &machine->sleep_control, 1);
+	int result = check_register(checker, "sleep_control", &machine->sleep_control, 1);
 
-	if (!error)
-		error = check_register(checker, "sleep_status", &machine->sleep_status, 1);
-	if (!error)
-		error = check_register(checker, "reset", &machine->reset, 1);
-	if (error)
-		return error;
+	if (!result)
+		result = check_register(checker, "sleep_status", &machine->sleep_status, 1);
+	if (!result)
+		result = check_register(checker, "reset", &machine->reset, 1);
+	if (result)
+		return result;
 	if (!machine->sleep_control.address != !machine->sleep_status.address)
 		return acpi_reject(checker, "sleep_control, sleep_status: one is useless without "
 					    "the other");
@@ -176,10 +176,10 @@ static int check_power(const struct acpi_checker *checker)
 static int check_ged(const struct acpi_checker *checker)
 {
 	const struct acpi_ged *ged = &checker->machine->ged;
-	int error = check_register(checker, "ged.event", &ged->event, 4);
+	int result = check_register(checker, "ged.event", &ged->event, 4);
 
-	if (error || !ged->event.address)
-		return error;
+	if (result || !ged->event.address)
+		return result;
 	if (!ged->events || ged->events & ~(ACPI_GED_POWER_BUTTON | ACPI_GED_PCI_RESCAN))
 		return acpi_reject(checker, "ged.events: 0x%x has no or unknown events",
 				   ged->events);
@@ -189,10 +189,10 @@ static int check_ged(const struct acpi_checker *checker)
 static int check_legacy(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "serials", machine->serials, machine->serial_count, 0,
-				    ACPI_SERIAL_MAX);
+	int result = acpi_check_list(checker, "serials", machine->serials, machine->serial_count, 0,
+				     ACPI_SERIAL_MAX);
 
-	for (size_t i = 0; !error && i < machine->serial_count; i++) {
+	for (size_t i = 0; !result && i < machine->serial_count; i++) {
 		const struct acpi_serial *serial = &machine->serials[i];
 
 		if (!serial->port || serial->port % 8)
@@ -203,10 +203,10 @@ static int check_legacy(const struct acpi_checker *checker)
 			if (machine->serials[j].port == serial->port)
 				return acpi_reject(checker, "serials[%zu].port: 0x%x is used twice",
 						   i, serial->port);
-		error = acpi_check_gsi(checker, "serials", i, serial->gsi);
+		result = acpi_check_gsi(checker, "serials", i, serial->gsi);
 	}
-	if (error)
-		return error;
+	if (result)
+		return result;
 	if (machine->spcr && !machine->serial_count)
 		return acpi_reject(checker, "spcr: there is no serial port to describe");
 	if (machine->rtc_century && !machine->rtc)
@@ -235,9 +235,9 @@ int acpi_check_edge_interrupts(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
 	bool has_ged = machine->ged.event.address != 0;
-	int error = has_ged ? check_edge_gsi(checker, "ged", 0, machine->ged.gsi) : 0;
+	int result = has_ged ? check_edge_gsi(checker, "ged", 0, machine->ged.gsi) : 0;
 
-	for (size_t i = 0; !error && i < machine->serial_count; i++) {
+	for (size_t i = 0; !result && i < machine->serial_count; i++) {
 		uint32_t gsi = machine->serials[i].gsi;
 
 		if (has_ged && gsi == machine->ged.gsi)
@@ -248,9 +248,9 @@ int acpi_check_edge_interrupts(const struct acpi_checker *checker)
 				return acpi_reject(checker,
 						   "serials[%zu].gsi: %u is that of serials[%zu]",
 						   i, gsi, j);
-		error = check_edge_gsi(checker, "serials", i, gsi);
+		result = check_edge_gsi(checker, "serials", i, gsi);
 	}
-	return error;
+	return result;
 }
 
 int acpi_check_platform(const struct acpi_checker *checker)
@@ -258,11 +258,11 @@ int acpi_check_platform(const struct acpi_checker *checker)
 	static int (*const checks[])(const struct acpi_checker *) = {
 		check_cpus, check_ioapics, check_overrides, check_power, check_ged, check_legacy,
 	};
-	int error = 0;
+	int result = 0;
 
-	for (size_t i = 0; !error && i < sizeof(checks) / sizeof(checks[0]); i++)
-		error = checks[i](checker);
-	return error;
+	for (size_t i = 0; !result && i < sizeof(checks) / sizeof(checks[0]); i++)
+		result = checks[i](checker);
+	return result;
 }
 
 int acpi_check(const struct acpi_machine *machine, char *reason, size_t reason_size)
@@ -272,11 +272,11 @@ int acpi_check(const struct acpi_machine *machine, char *reason, size_t reason_s
 		acpi_check_platform, acpi_check_bridges, acpi_check_edge_interrupts,
 		acpi_check_cfmws,    acpi_check_numa,    acpi_check_address_map,
 	};
-	int error = 0;
+	int result = 0;
 
 	if (reason_size)
 		reason[0] = '\0';
-	for (size_t i = 0; !error && i < sizeof(checks) / sizeof(checks[0]); i++)
-		error = checks[i](&checker);
-	return error;
+	for (size_t i = 0; !result && i < sizeof(checks) / sizeof(checks[0]); i++)
+		result = checks[i](&checker);
+	return result;
 }

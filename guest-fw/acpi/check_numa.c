@@ -26,10 +26,10 @@ static int check_domain(const struct acpi_checker *checker, const char *name, si
 static int check_memory(const struct acpi_checker *checker, struct domain_set *set)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "memory", machine->memory, machine->memory_count, 0,
-				    ACPI_MEMORY_AFFINITY_MAX);
+	int result = acpi_check_list(checker, "memory", machine->memory, machine->memory_count, 0,
+				     ACPI_MEMORY_AFFINITY_MAX);
 
-	for (size_t i = 0; !error && i < machine->memory_count; i++) {
+	for (size_t i = 0; !result && i < machine->memory_count; i++) {
 		const struct acpi_memory_affinity *memory = &machine->memory[i];
 		uint64_t last;
 
@@ -43,11 +43,11 @@ static int check_memory(const struct acpi_checker *checker, struct domain_set *s
 				return acpi_reject(checker, "memory[%zu]: overlaps memory[%zu]", i,
 						   j);
 		}
-		error = check_domain(checker, "memory", i, memory->proximity_domain);
-		if (!error)
+		result = check_domain(checker, "memory", i, memory->proximity_domain);
+		if (!result)
 			set->kinds[memory->proximity_domain] |= DOMAIN_MEMORY;
 	}
-	return error;
+	return result;
 }
 
 static bool is_hid(const char hid[9])
@@ -61,10 +61,10 @@ static bool is_hid(const char hid[9])
 static int check_generic(const struct acpi_checker *checker, struct domain_set *set)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "generic", machine->generic, machine->generic_count, 0,
-				    ACPI_GENERIC_AFFINITY_MAX);
+	int result = acpi_check_list(checker, "generic", machine->generic, machine->generic_count,
+				     0, ACPI_GENERIC_AFFINITY_MAX);
 
-	for (size_t i = 0; !error && i < machine->generic_count; i++) {
+	for (size_t i = 0; !result && i < machine->generic_count; i++) {
 		const struct acpi_generic_affinity *generic = &machine->generic[i];
 
 		if (generic->kind != ACPI_GENERIC_INITIATOR && generic->kind != ACPI_GENERIC_PORT)
@@ -78,36 +78,36 @@ static int check_generic(const struct acpi_checker *checker, struct domain_set *
 					   "generic[%zu].hid: must be 8 letters or digits, such as "
 					   "ACPI0016",
 					   i);
-		error = check_domain(checker, "generic", i, generic->proximity_domain);
-		if (!error)
+		result = check_domain(checker, "generic", i, generic->proximity_domain);
+		if (!result)
 			set->kinds[generic->proximity_domain] |=
 				generic->kind == ACPI_GENERIC_PORT ? DOMAIN_PORT : DOMAIN_INITIATOR;
 	}
-	return error;
+	return result;
 }
 
 static int check_processors(const struct acpi_checker *checker, struct domain_set *set)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = 0;
+	int result = 0;
 
-	for (size_t i = 0; !error && i < machine->cpu_count; i++) {
-		error = check_domain(checker, "cpus", i, machine->cpus[i].proximity_domain);
-		if (!error)
+	for (size_t i = 0; !result && i < machine->cpu_count; i++) {
+		result = check_domain(checker, "cpus", i, machine->cpus[i].proximity_domain);
+		if (!result)
 			set->kinds[machine->cpus[i].proximity_domain] |= DOMAIN_INITIATOR;
 	}
-	for (size_t i = 0; !error && i < machine->bridge_count; i++) {
+	for (size_t i = 0; !result && i < machine->bridge_count; i++) {
 		const struct acpi_bridge *bridge = &machine->bridges[i];
 
 		if (!bridge->has_proximity_domain)
 			continue;
-		error = check_domain(checker, "bridges", i, bridge->proximity_domain);
-		if (!error && !set->kinds[bridge->proximity_domain])
+		result = check_domain(checker, "bridges", i, bridge->proximity_domain);
+		if (!result && !set->kinds[bridge->proximity_domain])
 			return acpi_reject(checker,
 					   "bridges[%zu].proximity_domain: %u is in no SRAT entry",
 					   i, bridge->proximity_domain);
 	}
-	return error;
+	return result;
 }
 
 /* Linux discards a table with other values (5.2.17: 10 is local, 0 to 9 are reserved). */
@@ -115,11 +115,11 @@ static int check_distances(const struct acpi_checker *checker, const struct doma
 {
 	const struct acpi_machine *machine = checker->machine;
 	size_t count = machine->distance_count;
-	int error = acpi_check_list(checker, "distances", machine->distances, count, 0,
-				    ACPI_PROXIMITY_MAX);
+	int result = acpi_check_list(checker, "distances", machine->distances, count, 0,
+				     ACPI_PROXIMITY_MAX);
 
-	if (error || !count)
-		return error;
+	if (result || !count)
+		return result;
 	for (size_t i = 0; i < count * count; i++) {
 		uint8_t distance = machine->distances[i];
 		bool local = i / count == i % count;
@@ -146,10 +146,10 @@ static bool domain_is(const struct domain_set *set, uint32_t domain, unsigned in
 static int check_attachments(const struct acpi_checker *checker, const struct domain_set *set)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "attachments", machine->attachments,
-				    machine->attachment_count, 0, ACPI_PROXIMITY_MAX);
+	int result = acpi_check_list(checker, "attachments", machine->attachments,
+				     machine->attachment_count, 0, ACPI_PROXIMITY_MAX);
 
-	for (size_t i = 0; !error && i < machine->attachment_count; i++) {
+	for (size_t i = 0; !result && i < machine->attachment_count; i++) {
 		const struct acpi_memory_attachment *attachment = &machine->attachments[i];
 
 		if (!domain_is(set, attachment->initiator_domain, DOMAIN_INITIATOR) ||
@@ -160,29 +160,29 @@ static int check_attachments(const struct acpi_checker *checker, const struct do
 				"the SRAT",
 				i, attachment->initiator_domain, attachment->memory_domain);
 	}
-	return error;
+	return result;
 }
 
 static int check_locality_domains(const struct acpi_checker *checker, const struct domain_set *set,
 				  size_t index, const char *name, const uint32_t *domains,
 				  size_t count, unsigned int kinds)
 {
-	int error = acpi_check_list(checker, name, domains, count, 1, ACPI_PROXIMITY_MAX);
+	int result = acpi_check_list(checker, name, domains, count, 1, ACPI_PROXIMITY_MAX);
 
-	for (size_t i = 0; !error && i < count; i++)
+	for (size_t i = 0; !result && i < count; i++)
 		if (!domain_is(set, domains[i], kinds))
 			return acpi_reject(checker, "localities[%zu]: %s %u is not in the SRAT",
 					   index, name, domains[i]);
-	return error;
+	return result;
 }
 
 static int check_localities(const struct acpi_checker *checker, const struct domain_set *set)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "localities", machine->localities,
-				    machine->locality_count, 0, ACPI_LOCALITY_MAX);
+	int result = acpi_check_list(checker, "localities", machine->localities,
+				     machine->locality_count, 0, ACPI_LOCALITY_MAX);
 
-	for (size_t i = 0; !error && i < machine->locality_count; i++) {
+	for (size_t i = 0; !result && i < machine->locality_count; i++) {
 		const struct acpi_locality *locality = &machine->localities[i];
 
 		if ((unsigned int)locality->data > ACPI_LOCALITY_WRITE_BANDWIDTH ||
@@ -192,22 +192,22 @@ static int check_localities(const struct acpi_checker *checker, const struct dom
 					   "entries",
 					   i);
 		/* A generic port stands for the far side of a host bridge (5.2.16.7). */
-		error = check_locality_domains(checker, set, i, "initiator", locality->initiators,
-					       locality->initiator_count,
-					       DOMAIN_INITIATOR | DOMAIN_PORT);
-		if (!error)
-			error = check_locality_domains(checker, set, i, "target", locality->targets,
-						       locality->target_count,
-						       DOMAIN_MEMORY | DOMAIN_PORT);
+		result = check_locality_domains(checker, set, i, "initiator", locality->initiators,
+						locality->initiator_count,
+						DOMAIN_INITIATOR | DOMAIN_PORT);
+		if (!result)
+			result = check_locality_domains(checker, set, i, "target",
+							locality->targets, locality->target_count,
+							DOMAIN_MEMORY | DOMAIN_PORT);
 	}
-	return error;
+	return result;
 }
 
 int acpi_check_numa(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
 	struct domain_set set;
-	int error;
+	int result;
 
 	memset(&set, 0, sizeof(set));
 	if (!machine->memory_count) {
@@ -221,16 +221,16 @@ int acpi_check_numa(const struct acpi_checker *checker)
 				checker, "memory: proximity domains need the affinity of the RAM");
 		return 0;
 	}
-	error = check_memory(checker, &set);
-	if (!error)
-		error = check_generic(checker, &set);
-	if (!error)
-		error = check_processors(checker, &set);
-	if (!error)
-		error = check_distances(checker, &set);
-	if (!error)
-		error = check_attachments(checker, &set);
-	if (!error)
-		error = check_localities(checker, &set);
-	return error;
+	result = check_memory(checker, &set);
+	if (!result)
+		result = check_generic(checker, &set);
+	if (!result)
+		result = check_processors(checker, &set);
+	if (!result)
+		result = check_distances(checker, &set);
+	if (!result)
+		result = check_attachments(checker, &set);
+	if (!result)
+		result = check_localities(checker, &set);
+	return result;
 }

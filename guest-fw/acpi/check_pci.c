@@ -9,10 +9,10 @@
 static int check_ecams(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "ecams", machine->ecams, machine->ecam_count, 0,
-				    ACPI_ECAM_MAX);
+	int result = acpi_check_list(checker, "ecams", machine->ecams, machine->ecam_count, 0,
+				     ACPI_ECAM_MAX);
 
-	for (size_t i = 0; !error && i < machine->ecam_count; i++) {
+	for (size_t i = 0; !result && i < machine->ecam_count; i++) {
 		const struct acpi_ecam *ecam = &machine->ecams[i];
 
 		if (!ecam->base || ecam->base % MEBIBYTE ||
@@ -34,7 +34,7 @@ static int check_ecams(const struct acpi_checker *checker)
 						   i, ecam->segment, j);
 		}
 	}
-	return error;
+	return result;
 }
 
 static int check_window(const struct acpi_checker *checker, size_t bridge, size_t index,
@@ -122,20 +122,20 @@ static int check_bridge_numbers(const struct acpi_checker *checker, size_t index
 static int check_bridge(const struct acpi_checker *checker, size_t index, bool config_ports)
 {
 	const struct acpi_bridge *bridge = &checker->machine->bridges[index];
-	int error = check_bridge_numbers(checker, index);
+	int result = check_bridge_numbers(checker, index);
 
-	if (!error)
-		error = acpi_check_list(checker, "bridges[].windows", bridge->windows,
-					bridge->window_count, 0, ACPI_BRIDGE_WINDOW_MAX);
-	for (size_t i = 0; !error && i < bridge->window_count; i++)
-		error = check_window(checker, index, i, config_ports);
-	if (!error && bridge->gsi_count > ACPI_BRIDGE_SLOTS * ACPI_BRIDGE_PINS)
+	if (!result)
+		result = acpi_check_list(checker, "bridges[].windows", bridge->windows,
+					 bridge->window_count, 0, ACPI_BRIDGE_WINDOW_MAX);
+	for (size_t i = 0; !result && i < bridge->window_count; i++)
+		result = check_window(checker, index, i, config_ports);
+	if (!result && bridge->gsi_count > ACPI_BRIDGE_SLOTS * ACPI_BRIDGE_PINS)
 		return acpi_reject(checker, "bridges[%zu].gsi_count: %u is more than 128 pins",
 				   index, bridge->gsi_count);
-	for (uint32_t i = 0; !error && i < bridge->gsi_count; i++)
-		error = acpi_check_gsi(checker, "bridges", index, bridge->gsi_base + i);
-	if (error)
-		return error;
+	for (uint32_t i = 0; !result && i < bridge->gsi_count; i++)
+		result = acpi_check_gsi(checker, "bridges", index, bridge->gsi_base + i);
+	if (result)
+		return result;
 	if (bridge->kind == ACPI_BRIDGE_PCIE && bridge->component_base)
 		return acpi_reject(checker,
 				   "bridges[%zu].component_base: only CXL bridges have component "
@@ -156,16 +156,16 @@ int acpi_check_bridges(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
 	bool config_ports = false;
-	int error = check_ecams(checker);
+	int result = check_ecams(checker);
 
-	if (!error)
-		error = acpi_check_list(checker, "bridges", machine->bridges, machine->bridge_count,
-					0, ACPI_BRIDGE_MAX);
-	for (size_t i = 0; !error && i < machine->bridge_count; i++)
+	if (!result)
+		result = acpi_check_list(checker, "bridges", machine->bridges,
+					 machine->bridge_count, 0, ACPI_BRIDGE_MAX);
+	for (size_t i = 0; !result && i < machine->bridge_count; i++)
 		config_ports |= machine->bridges[i].config_ports;
-	for (size_t i = 0; !error && i < machine->bridge_count; i++)
-		error = check_bridge(checker, i, config_ports);
-	return error;
+	for (size_t i = 0; !result && i < machine->bridge_count; i++)
+		result = check_bridge(checker, i, config_ports);
+	return result;
 }
 
 static bool is_cxl_uid(const struct acpi_machine *machine, uint32_t uid)
@@ -216,12 +216,12 @@ static int check_cfmws(const struct acpi_checker *checker, size_t index)
 int acpi_check_cfmws(const struct acpi_checker *checker)
 {
 	const struct acpi_machine *machine = checker->machine;
-	int error = acpi_check_list(checker, "cfmws", machine->cfmws, machine->cfmws_count, 0,
-				    ACPI_CFMWS_MAX);
+	int result = acpi_check_list(checker, "cfmws", machine->cfmws, machine->cfmws_count, 0,
+				     ACPI_CFMWS_MAX);
 
-	for (size_t i = 0; !error && i < machine->cfmws_count; i++)
-		error = check_cfmws(checker, i);
-	return error;
+	for (size_t i = 0; !result && i < machine->cfmws_count; i++)
+		result = check_cfmws(checker, i);
+	return result;
 }
 
 enum address_kind {

@@ -95,18 +95,19 @@ int e820_build(const struct e820_input *input, struct e820_entry *entries, size_
 	struct e820_spans spans = {.count = 0};
 	uint64_t edges[2 * E820_MAX];
 	size_t edge_count = 0, used = 0;
-	int error;
+	int result;
 
 	*count = 0;
-	error = e820_collect(&spans, input->ram, input->ram_count, E820_RAM);
-	if (!error)
-		error = e820_collect(&spans, &input->acpi, 1, E820_ACPI);
-	if (!error)
-		error = e820_collect(&spans, input->reserved, input->reserved_count, E820_RESERVED);
-	if (!error)
-		error = e820_check(&spans, input);
-	if (error)
-		return error;
+	result = e820_collect(&spans, input->ram, input->ram_count, E820_RAM);
+	if (!result)
+		result = e820_collect(&spans, &input->acpi, 1, E820_ACPI);
+	if (!result)
+		result =
+			e820_collect(&spans, input->reserved, input->reserved_count, E820_RESERVED);
+	if (!result)
+		result = e820_check(&spans, input);
+	if (result)
+		return result;
 
 	for (size_t i = 0; i < spans.count; i++) {
 		edges[edge_count++] = spans.span[i].first;
