@@ -34,6 +34,20 @@ static void device_returned(void *opaque, struct passthrough_device *device)
 		pci_root_port_surprise_removal(function->port);
 }
 
+/*
+ * A vfio-user server sends what it likes, as much as it likes: its messages belong to the devices'
+ * loop. The kernel's two events of a device only post, and a host that wants its device back must
+ * not wait for a guest that keeps the devices busy.
+ */
+static struct event_loop *loop_for(const struct machine *machine,
+				   const struct passthrough_options *options)
+{
+	bool user = options->way.kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET ||
+		    options->way.kind == PASSTHROUGH_WAY_VFIO_USER_FD;
+
+	return user ? machine->platform.loop : machine->life.loop;
+}
+
 static int connect_function(struct machine_part *part)
 {
 	struct machine *machine = part->machine;
@@ -43,7 +57,7 @@ static int connect_function(struct machine_part *part)
 		.memory = machine->platform.memory,
 		.irq = machine->platform.irq,
 		.mmio = &machine->platform.mmio,
-		.loop = machine->platform.loop,
+		.loop = loop_for(machine, part->wanted),
 		.attention = want_attention,
 		.returned = device_returned,
 		.opaque = part,
