@@ -56,8 +56,9 @@ static bool device_config_write(struct pci_device *pci, uint32_t offset, unsigne
 static void forward_command(struct passthrough_device *device)
 {
 	uint16_t command = bytes_get_le16(device->pci.config + PCI_COMMAND);
-	uint8_t bytes[2] = {(uint8_t)command, (uint8_t)(command >> 8)};
+	uint8_t bytes[2];
 
+	bytes_put_le16(bytes, command);
 	__atomic_store_n(&device->transport->busy, command & PCI_COMMAND_MASTER, __ATOMIC_RELEASE);
 	if (!passthrough_life_is_lost(&device->life))
 		device->transport->ops->region_write(device->transport,

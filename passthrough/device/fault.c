@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/ranges.h"
 #include "passthrough/device/internal.h"
 
 /* How long the vCPUs try again what the host refuses, and what ends a series of such tries. */
@@ -16,12 +17,12 @@ static bool was_ours(const struct passthrough_device *device, uint64_t gpa)
 	const struct passthrough_cxl *cxl = device->cxl;
 
 	if (gpa == PASSTHROUGH_GPA_UNKNOWN ||
-	    (cxl && gpa >= cxl->window_base && gpa - cxl->window_base < cxl->window_size))
+	    (cxl && range_contains(cxl->window_base, cxl->window_size, gpa, 1)))
 		return true;
 	for (uint32_t i = 0; i < device->segment_count; i++) {
 		const struct bar_segment *segment = &device->segments[i];
 
-		if (segment->gpa && gpa >= segment->gpa && gpa - segment->gpa < segment->size)
+		if (segment->gpa && range_contains(segment->gpa, segment->size, gpa, 1))
 			return true;
 	}
 	return false;

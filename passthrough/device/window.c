@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/ranges.h"
 #include "passthrough/device/internal.h"
 
 int windows_create(struct passthrough_device *device, uint32_t count)
@@ -125,7 +126,7 @@ struct window *window_find(struct passthrough_device *device, uint64_t gpa)
 		struct window *window = &device->windows[i];
 
 		if (window->in_guest && (gpa == PASSTHROUGH_GPA_UNKNOWN ||
-					 (gpa >= window->gpa && gpa - window->gpa < window->size)))
+					 range_contains(window->gpa, window->size, gpa, 1)))
 			return window;
 	}
 	return NULL;
