@@ -8,7 +8,7 @@
 
 int machine_set_affinity(struct machine *machine, uint32_t vcpu)
 {
-	const struct specification_cpus *cpus = &machine->config->cpus;
+	const struct specification_cpus *cpus = &machine->specification->cpus;
 	int result;
 
 	if (!(cpus->pinned >> vcpu & 1) ||

@@ -23,13 +23,13 @@ static void grace_expired(void *opaque, uint32_t events)
 	(void)events;
 	machine_exit(machine, CXVM_EXIT_STOPPED, 0,
 		     "the guest did not power off within %u ms after the power button",
-		     machine->config->platform.power_off_grace_ms);
+		     machine->specification->platform.power_off_grace_ms);
 }
 
 static void serve_power_button(struct machine *machine)
 {
 	struct machine_life *life = &machine->life;
-	uint64_t grace_ms = machine->config->platform.power_off_grace_ms;
+	uint64_t grace_ms = machine->specification->platform.power_off_grace_ms;
 
 	log_info(machine->logger, "machine", "power button pressed");
 	machine_press_power_button(machine);

@@ -35,7 +35,7 @@ _Static_assert(2 * (MACHINE_MAX_NODES + MACHINE_MAX_DEVICES) <= ARCH_RANGES_MAX,
 
 int machine_load_payload(struct machine *machine)
 {
-	const char *kernel = machine->config->payload.kernel;
+	const char *kernel = machine->specification->payload.kernel;
 
 	return arch_kernel_load(&machine->platform.kernel, machine->platform.memory, kernel,
 				machine->logger);
@@ -100,7 +100,9 @@ static void describe_bridges(const struct machine *machine, struct firmware *fir
 static void describe_memory(const struct machine *machine, struct firmware *firmware)
 {
 	struct acpi_machine *acpi = &firmware->acpi;
-	uint32_t nodes = machine->config->node_count ? (uint32_t)machine->config->node_count : 1;
+	uint32_t nodes = machine->specification->node_count
+				 ? (uint32_t)machine->specification->node_count
+				 : 1;
 	uint64_t cpu_nodes = 0, ram_nodes = 0;
 	const struct guest_ram_block *blocks;
 	size_t count;
@@ -108,7 +110,7 @@ static void describe_memory(const struct machine *machine, struct firmware *firm
 	acpi->cfmws_count = machine_describe_fixed_windows(machine, firmware->cfmws);
 	acpi->cfmws = firmware->cfmws;
 	firmware->cxl_memory_count = machine_list_cxl_memory(machine, firmware->cxl_memory);
-	if (machine->config->node_count < 2 && !firmware->cxl_memory_count)
+	if (machine->specification->node_count < 2 && !firmware->cxl_memory_count)
 		return;
 	blocks = guest_memory_blocks(machine->platform.memory, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -172,8 +174,8 @@ static int write_firmware(const struct machine *machine, struct firmware *firmwa
 		.cpu_nodes = firmware->cpu_nodes,
 		.platform = machine_platform_devices(machine),
 		.kernel = machine->platform.kernel,
-		.initramfs = machine->config->payload.initramfs,
-		.cmdline = machine->config->payload.cmdline,
+		.initramfs = machine->specification->payload.initramfs,
+		.cmdline = machine->specification->payload.cmdline,
 		.acpi = &firmware->acpi,
 		.ram = firmware->ram,
 		.ram_count = firmware->ram_count,
@@ -192,7 +194,7 @@ int machine_write_firmware(struct machine *machine)
 	if (!firmware)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < machine->cpus.topology.vcpus; i++)
-		firmware->cpu_nodes[i] = specification_node_of(machine->config, i);
+		firmware->cpu_nodes[i] = specification_node_of(machine->specification, i);
 	describe_bridges(machine, firmware);
 	describe_memory(machine, firmware);
 	list_ranges(machine, firmware);

@@ -62,7 +62,7 @@ struct machine_pci {
 };
 
 struct machine {
-	const struct machine_specification *config;
+	const struct machine_specification *specification;
 	const struct logger *logger;
 	struct machine_platform platform;
 	struct machine_cpus cpus;

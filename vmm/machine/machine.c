@@ -2,7 +2,6 @@
 #include "vmm/machine/machine.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,8 +18,8 @@ static int create_cpus(struct machine *machine)
 {
 	const struct arch_cpus_options options = {
 		.topology = machine->cpus.topology,
-		.features = machine->config->cpus.features,
-		.max_phys_bits = machine->config->cpus.max_phys_bits,
+		.features = machine->specification->cpus.features,
+		.max_phys_bits = machine->specification->cpus.max_phys_bits,
 	};
 
 	return arch_cpus_create(&machine->cpus.model, &machine->platform.vm, &options,
@@ -32,7 +31,7 @@ static int plan_layout(struct machine *machine)
 	struct layout_accelerator accelerators[MACHINE_MAX_DEVICES];
 	struct layout_input input = {
 		.map = arch_map(),
-		.ram_bytes = machine->config->memory.bytes,
+		.ram_bytes = machine->specification->memory.bytes,
 		.phys_bits = arch_cpus_phys_bits(machine->cpus.model),
 		.accelerators = accelerators,
 		.accelerator_count = machine_layout_accelerators(machine, accelerators),
@@ -196,7 +195,7 @@ static int build_base(struct machine *machine)
 /* In the order in which they are added, which decides their numbers on bus 0. */
 static int list_parts(struct machine *machine)
 {
-	const struct machine_specification *wanted = machine->config;
+	const struct machine_specification *wanted = machine->specification;
 	struct machine_parts *parts = &machine->parts;
 	int result = machine_parts_append(parts, &machine_platform_part, machine, NULL);
 
@@ -265,7 +264,7 @@ int machine_create(struct machine **result, const struct machine_options *option
 			close(options->kvm_fd);
 		return -ENOMEM;
 	}
-	machine->config = options->specification;
+	machine->specification = options->specification;
 	machine->cpus.topology = options->specification->cpus.topology;
 	machine->logger = options->logger;
 	machine->life.start_ns = options->start_ns;

@@ -29,8 +29,8 @@ struct machine_options {
  * failure. */
 int machine_create(struct machine **machine, const struct machine_options *options);
 
-/* Runs until the machine stops; @result is filled. Returns 0 or -errno when the vCPUs could not be
- * started. */
+/* Runs until the machine stops; @result is filled. Returns 0 or -errno when the vCPUs or one of the
+ * machine's other threads could not be started. */
 int machine_run(struct machine *machine, struct cxvm_exit *result);
 
 /* NULL is allowed; not while machine_run() is active. */

@@ -48,7 +48,7 @@ static int add_node(struct machine *machine, const struct guest_ram_options *opt
 
 int machine_add_ram(struct machine *machine)
 {
-	const struct machine_specification *config = machine->config;
+	const struct machine_specification *config = machine->specification;
 	const struct specification_memory *memory = &config->memory;
 	struct guest_ram_options options = {
 		.page_size = memory->page_size,

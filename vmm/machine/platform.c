@@ -37,8 +37,8 @@ static void panicked(void *opaque, bool crash_kernel)
 static int add_platform(struct machine_part *part)
 {
 	struct machine *machine = part->machine;
-	const struct specification_platform *platform = &machine->config->platform;
-	const struct specification_console *console = &machine->config->serial;
+	const struct specification_platform *platform = &machine->specification->platform;
+	const struct specification_console *console = &machine->specification->serial;
 	const struct serial_backend_options serial = {
 		.kind = machine_backend_kind(console->mode),
 		.name = "serial0",

@@ -76,8 +76,8 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	pthread_t io, control;
 	int error, io_error;
 
-	error = seccomp_filters_create(&machine->life.filters, machine->config->platform.seccomp,
-				       machine->logger);
+	error = seccomp_filters_create(&machine->life.filters,
+				       machine->specification->platform.seccomp, machine->logger);
 	if (!error)
 		error = start_vcpus(machine);
 	if (error) {

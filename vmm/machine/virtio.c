@@ -135,7 +135,7 @@ static int add_console(struct machine_part *part)
 	const struct machine_console_options options = {
 		.environment = environment_of(part->machine),
 		.config = part->wanted,
-		.serial_on_stdio = part->machine->config->serial.mode == CXVM_CONSOLE_STDIO,
+		.serial_on_stdio = part->machine->specification->serial.mode == CXVM_CONSOLE_STDIO,
 	};
 	struct machine_console *console;
 	struct virtio_device *device;
@@ -169,7 +169,7 @@ static int add_balloon(struct machine_part *part)
 		.deflate_on_oom = balloon->deflate_on_oom,
 		.free_page_reporting = balloon->free_page_reporting,
 		/* Their DMA mappings pin all RAM. */
-		.keep_pages = part->machine->config->device_count > 0,
+		.keep_pages = part->machine->specification->device_count > 0,
 		.statistics = true,
 	};
 	struct virtio_device *device;
