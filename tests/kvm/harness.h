@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_INTEGRATION_HARNESS_H
-#define TESTS_INTEGRATION_HARNESS_H
+#ifndef TESTS_KVM_HARNESS_H
+#define TESTS_KVM_HARNESS_H
 
 #include <cxvm/cxvm.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_API_MACHINE_RUN_H
-#define TESTS_API_MACHINE_RUN_H
+#ifndef TESTS_KVM_API_MACHINE_RUN_H
+#define TESTS_KVM_API_MACHINE_RUN_H
 
 #include <cxvm/cxvm.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_INTEGRATION_GUEST_GUEST_H
-#define TESTS_INTEGRATION_GUEST_GUEST_H
+#ifndef TESTS_KVM_GUEST_GUEST_H
+#define TESTS_KVM_GUEST_GUEST_H
 
 /*
  * What a test guest stands on. Each guest checks one behaviour in guest_main(); it ends through the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_INTEGRATION_GUEST_TIME_READS_H
-#define TESTS_INTEGRATION_GUEST_TIME_READS_H
+#ifndef TESTS_KVM_GUEST_TIME_READS_H
+#define TESTS_KVM_GUEST_TIME_READS_H
 
 #include "guest.h"
 

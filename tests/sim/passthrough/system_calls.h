@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_PASSTHROUGH_SYSTEM_CALLS_H
-#define TESTS_PASSTHROUGH_SYSTEM_CALLS_H
+#ifndef TESTS_SIM_PASSTHROUGH_SYSTEM_CALLS_H
+#define TESTS_SIM_PASSTHROUGH_SYSTEM_CALLS_H
 
 /*
  * system_calls_run() - run @child in a process of its own under ptrace. Between its marks

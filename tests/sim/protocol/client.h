@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_SIM_CLIENT_H
-#define TESTS_SIM_CLIENT_H
+#ifndef TESTS_SIM_PROTOCOL_CLIENT_H
+#define TESTS_SIM_PROTOCOL_CLIENT_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
-#define TESTS_UNIT_PASSTHROUGH_FAKE_TRANSPORT_H
+#ifndef TESTS_UNIT_PASSTHROUGH_DEVICE_FAKE_TRANSPORT_H
+#define TESTS_UNIT_PASSTHROUGH_DEVICE_FAKE_TRANSPORT_H
 
 #include "passthrough/iommu/address_space.h"
 #include "passthrough/transport/info.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_UNIT_HOST_FAKE_HOST_H
-#define TESTS_UNIT_HOST_FAKE_HOST_H
+#ifndef TESTS_UNIT_PASSTHROUGH_HOST_FAKE_HOST_H
+#define TESTS_UNIT_PASSTHROUGH_HOST_FAKE_HOST_H
 
 #include <criterion/criterion.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_UNIT_PASSTHROUGH_FAKE_VFIO_H
-#define TESTS_UNIT_PASSTHROUGH_FAKE_VFIO_H
+#ifndef TESTS_UNIT_PASSTHROUGH_VFIO_FAKE_VFIO_H
+#define TESTS_UNIT_PASSTHROUGH_VFIO_FAKE_VFIO_H
 
 #include <stdbool.h>
 #include <stdint.h>
