@@ -6,7 +6,7 @@
 source "$LAB/lib.sh"
 lab_need_cxvm bench-accel
 lab_simulate gpu0 --topology C
-vm_case bench-accel 150 0 amd64-7 pvh 1 768M "iomem=relaxed cxvm.test=accel-bandwidth" --device "vfio-user=$PWD/gpu0.sock,id=gpu0"
+vm_case bench-accel seconds=150 status=0 kernel=amd64-7 format=pvh cpus=1 memory=768M "iomem=relaxed cxvm.test=accel-bandwidth" --device "vfio-user=$PWD/gpu0.sock,id=gpu0"
 grep -a '^membench ' bench-accel.console | tr -d '\r'
 lab_check bench-accel-window-measured grep -aq '^membench window' bench-accel.console
 awk '$1 == "membench" { v[$2] = $3 } END {

@@ -15,9 +15,9 @@ tests="cxvm.test=blkbench,/dev/vda,rand,3 cxvm.test=blkbench,/dev/vda,seq,3"
 
 run() { # run VMM: prints what the guest measured
     case $1 in
-        cxvm) LAB_VMM=cxvm vm_command $kernel pvh 1 512M "$tests" --disk path=$image,readonly=on,queue_size=128 ;;
+        cxvm) LAB_VMM=cxvm vm_command kernel=$kernel format=pvh cpus=1 memory=512M "$tests" --disk path=$image,readonly=on,queue_size=128 ;;
         qemu)
-            LAB_VMM=qemu-q35 vm_command $kernel bzImage 1 512M "$tests" \
+            LAB_VMM=qemu-q35 vm_command kernel=$kernel format=bzImage cpus=1 memory=512M "$tests" \
                 -drive "file=$image,format=raw,if=none,id=d,readonly=on,aio=io_uring" -device virtio-blk-pci,drive=d
             ;;
     esac

@@ -25,12 +25,12 @@ accelerators_unbind() {
 
 for layout in 2 3; do
     accelerators_bind "layout=$layout"
-    vm_case "$prefix-v$layout" 200 0 amd64-7 bzImage 2 768M "cxvm.test=accel-jobs,jobs=1000,expect=2 cxvm.test=irq-kind,cxvm_accel,PCI-MSIX" "${both[@]}"
+    vm_case "$prefix-v$layout" seconds=200 status=0 kernel=amd64-7 format=bzImage cpus=2 memory=768M "cxvm.test=accel-jobs,jobs=1000,expect=2 cxvm.test=irq-kind,cxvm_accel,PCI-MSIX" "${both[@]}"
     lab_check "$prefix-v$layout-msi-x" grep -aq 'interrupts by MSI-X' "$prefix-v$layout.console"
     cat "$prefix-v$layout.log"
 
     # Resets of both kinds while the engines work. (The guest's kernel names each reset in its log.)
-    vm_command amd64-7 bzImage 2 768M "cxvm.test=accel-jobs,jobs=20,expect=2 cxvm.test=accel-reset,function,20 cxvm.test=accel-reset,cxl,20 \
+    vm_command kernel=amd64-7 format=bzImage cpus=2 memory=768M "cxvm.test=accel-jobs,jobs=20,expect=2 cxvm.test=accel-reset,function,20 cxvm.test=accel-reset,cxl,20 \
 cxvm.test=accel-job,jobs=50,expect=2,irq=uio" "${both[@]}"
     vm_start "$prefix-reset-v$layout" "${vm_argv[@]}"
     vm_wait_exit "$prefix-reset-v$layout" 150

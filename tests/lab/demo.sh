@@ -13,7 +13,7 @@ lab_until 10 test -S "$PWD/accel.sock" || lab_note "it did not start: $(tail -n 
 echo "   cxvm-accel-sim --socket accel.sock --dpa 256M"
 
 say "2. A microVM with it: Debian's kernel, unmodified"
-vm_command $kernel pvh 2 512M "cxvm.report cxvm.test=accel-job,irq=poll,jobs=20,expect=1" --device "vfio-user=$PWD/accel.sock,id=gpu0" --boot-timer
+vm_command kernel=$kernel format=pvh cpus=2 memory=512M "cxvm.report cxvm.test=accel-job,irq=poll,jobs=20,expect=1" --device "vfio-user=$PWD/accel.sock,id=gpu0" --boot-timer
 printf '   %s\n' "${vm_argv[*]}"
 vm_start demo "${vm_argv[@]}"
 if ! vm_wait_text demo '^INIT-END|^INIT-REACHED' 60; then echo "   the guest did not reach its init; its console and cxvm's log are in $PWD"; fi

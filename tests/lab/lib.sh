@@ -138,12 +138,19 @@ vm_retry() {
 # vm_kill TAG [SIGNAL]
 vm_kill() { kill -"${2:-KILL}" "${vm_pid[$1]}" 2>/dev/null; }
 
-# vm_command KERNEL FORMAT CPUS MEMORY APPEND [ARG...]: fills the array vm_argv with the command that boots a lab guest with
+# vm_take NAME WORD: WORD is NAME=VALUE; sets the variable NAME of the caller to VALUE.
+vm_take() {
+    [[ $2 == "$1="* ]] || { lab_fail "$1=" "the argument '$2' stands where $1= belongs"; return 1; }
+    printf -v "$1" '%s' "${2#*=}"
+}
+
+# vm_command kernel=K format=F cpus=N memory=SIZE APPEND [ARG...]: fills the array vm_argv with the command that boots a lab guest with
 # the VMM LAB_VMM (cxvm, qemu-microvm, qemu-q35). KERNEL as for lab_kernel; MEMORY like 512M; ARGs are added as they are. What the
 # array vm_prefix holds stands in front of the command (setpriv ...).
 vm_prefix=()
 vm_command() {
-    local kernel=$1 format=$2 cpus=$3 memory=$4 append=$5 initrd
+    local kernel format cpus memory append=$5 initrd
+    vm_take kernel "$1" && vm_take format "$2" && vm_take cpus "$3" && vm_take memory "$4" || return
     shift 5
     initrd=$(lab_initrd "$kernel" "${LAB_TOOLS:-}")
     append="console=ttyS0 quiet panic=-1 mitigations=off $append"
@@ -165,17 +172,18 @@ vm_log_bad() {
         grep -vEf <(sed -e '/^#/d' -e '/^$/d' -e 's/\t.*//' "$vm_log_allowed") || true
 }
 
-# vm_case NAME SECONDS EXPECTED-STATUS KERNEL FORMAT CPUS MEMORY APPEND [ARG...]: boots a guest with the lab's init, waits for its
+# vm_case NAME seconds=N status=N kernel=K format=F cpus=N memory=SIZE APPEND [ARG...]: boots a guest with the lab's init, waits for its
 # end and passes when it reached init, no guest test failed, the VMM's exit status is as expected ("any": not looked at) and the
 # guest's kernel log is clean.
 vm_case() {
-    local name=$1 seconds=$2 expected=$3 try bad why
+    local name=$1 seconds status try bad why
+    vm_take seconds "$2" && vm_take status "$3" || return
     shift 3
-    vm_command "$@"
+    vm_command "$@" || return
     for try in 1 2; do
         vm_start "$name" "${vm_argv[@]}"
         vm_wait_exit "$name" "$seconds"
-        ((try == 1)) && [[ ${vm_status[$name]} != "$expected" ]] && vm_retry "$name" || break
+        ((try == 1)) && [[ ${vm_status[$name]} != "$status" ]] && vm_retry "$name" || break
     done
     vm_seconds=$(awk -v a="${vm_started[$name]}" -v b="${EPOCHREALTIME/./}" 'BEGIN { printf "%.1f", (b - a) / 1e6 }')
     why=
@@ -185,8 +193,8 @@ vm_case() {
         why="init was not reached (status ${vm_status[$name]}): $(tail -n 1 "$name.log" | cut -c1-200)"
     elif grep -aq '^TEST-FAIL' "$name.console"; then
         why="$(grep -a -B2 '^TEST-FAIL' "$name.console" | tr -d '\r' | tr '\n' ';' | cut -c1-300)"
-    elif [[ $expected != any && ${vm_status[$name]} != "$expected" ]]; then
-        why="exit status ${vm_status[$name]} instead of $expected: $(tail -n 1 "$name.log" | cut -c1-200)"
+    elif [[ $status != any && ${vm_status[$name]} != "$status" ]]; then
+        why="exit status ${vm_status[$name]} instead of $status: $(tail -n 1 "$name.log" | cut -c1-200)"
     else
         bad=
         [[ $LAB_VMM != cxvm ]] || bad=$(vm_log_bad "$name")
@@ -200,7 +208,7 @@ vm_case() {
 vm_way_case() {
     local name=$1 expected=$2 way=none files
     shift 2
-    vm_command cloud-6.12 pvh 1 256M "cxvm.modules=off cxvm.end=wait" "$@"
+    vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=256M "cxvm.modules=off cxvm.end=wait" "$@"
     vm_start "$name" "${vm_argv[@]}"
     vm_wait_text "$name" '^INIT-END' 60
     files=$(readlink "/proc/${vm_pid[$name]}/fd"/* 2>/dev/null)

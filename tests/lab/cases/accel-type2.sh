@@ -25,7 +25,7 @@ missing() { # missing CONSOLE: patterns that are not there
 for kernel in amd64-6.12 amd64-7; do
     lab_simulate gpu0 --topology C --contract v2
     # shellcheck disable=SC2046
-    LAB_TOOLS=tools vm_case "accel-jobs-$kernel" 90 0 "$kernel" pvh 2 768M \
+    LAB_TOOLS=tools vm_case "accel-jobs-$kernel" seconds=90 status=0 kernel="$kernel" format=pvh cpus=2 memory=768M \
         "cxvm.test=cxl-show cxvm.test=accel-jobs,jobs=1000,expect=1" $(lab_device gpu0)
     console=accel-jobs-$kernel.console
     lab_check "accel-msix-$kernel" grep -aq 'irq=uio' "$console"
@@ -42,7 +42,7 @@ lab_simulate gpu1 --topology B --contract v3
 lab_simulate gpu2 --topology C --contract regions
 lab_simulate gpu3 --topology D --contract v2
 # shellcheck disable=SC2046
-vm_case accel-topologies-and-contracts 120 0 cloud-6.12 pvh 2 512M \
+vm_case accel-topologies-and-contracts seconds=120 status=0 kernel=cloud-6.12 format=pvh cpus=2 memory=512M \
     "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=100,expect=4" $(lab_device gpu0) $(lab_device gpu1) $(lab_device gpu2) $(lab_device gpu3)
 lab_stop_simulators
 

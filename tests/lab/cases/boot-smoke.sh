@@ -3,7 +3,7 @@
 # lab: timeout=300
 source "$LAB/lib.sh"
 lab_need_cxvm boot-smoke
-boot() { vm_case "boot-$1-$2-$3" 60 0 "$1" "$2" "$3" 512M "cxvm.modules=off cxvm.test=expect-cpus,$3 cxvm.test=expect-memory,512"; }
+boot() { vm_case "boot-$1-$2-$3" seconds=60 status=0 kernel="$1" format="$2" cpus="$3" memory=512M "cxvm.modules=off cxvm.test=expect-cpus,$3 cxvm.test=expect-memory,512"; }
 boot cloud-6.1 bzImage 1
 boot cloud-6.12 pvh 2
 boot cloud-7 bzImage 4

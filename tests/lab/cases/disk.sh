@@ -7,12 +7,12 @@ lab_scratch || { lab_fail disk "no scratch disk"; exit 0; }
 bytes=${disk_bytes:-268435456}
 disk=/scratch/disk.img
 truncate -s $bytes $disk
-vm_case disk-write-and-read 90 0 cloud-6.12 pvh 2 512M \
+vm_case disk-write-and-read seconds=90 status=0 kernel=cloud-6.12 format=pvh cpus=2 memory=512M \
     "cxvm.test=disk-write,/dev/vda,$bytes,1 cxvm.test=disk-read,/dev/vda,$bytes,1" --disk path=$disk
 grep -a '^labtool' disk-write-and-read.console
 lab_check disk-host-sees-the-data labtool disk-read $disk $bytes 1
 
-vm_command cloud-6.12 pvh 1 512M "cxvm.test=disk-write,/dev/vda,67108864,2 cxvm.test=ticks,100" --disk path=$disk
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=512M "cxvm.test=disk-write,/dev/vda,67108864,2 cxvm.test=ticks,100" --disk path=$disk
 vm_start disk-killed "${vm_argv[@]}"
 if vm_wait_text disk-killed '^TEST-PASS disk-write' 60; then
     vm_kill disk-killed
@@ -24,6 +24,6 @@ else
     lab_fail disk-survives-sync-and-kill "the guest did not write: $(tail -n 1 disk-killed.console)"
 fi
 
-vm_case disk-read-only 60 0 cloud-7 bzImage 1 512M "cxvm.test=disk-is-read-only,/dev/vda cxvm.test=disk-read,/dev/vda,67108864,2" \
+vm_case disk-read-only seconds=60 status=0 kernel=cloud-7 format=bzImage cpus=1 memory=512M "cxvm.test=disk-is-read-only,/dev/vda cxvm.test=disk-read,/dev/vda,67108864,2" \
     --disk path=$disk,readonly=on
 rm -f $disk

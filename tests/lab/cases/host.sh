@@ -56,7 +56,7 @@ says host-list-ready 0 'ready' list
 cat host-list-ready.out
 
 # One guest with both; who has them is named.
-vm_command amd64-7 pvh 2 768M "cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=accel-jobs,jobs=50,expect=1 cxvm.end=wait" \
+vm_command kernel=amd64-7 format=pvh cpus=2 memory=768M "cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=accel-jobs,jobs=50,expect=1 cxvm.end=wait" \
     --device "path=$nvme,id=nvme0" --device "path=$accelerator,id=gpu0"
 vm_start host-guest "${vm_argv[@]}"
 if ! vm_wait_text host-guest '^INIT-END' 90; then

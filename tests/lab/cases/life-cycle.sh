@@ -3,11 +3,11 @@
 # lab: timeout=240
 source "$LAB/lib.sh"
 lab_need_cxvm life-cycle
-vm_case life-reboot 40 32 cloud-6.12 pvh 2 512M "cxvm.modules=off cxvm.end=reboot"
-vm_case life-panic 40 34 cloud-6.12 bzImage 1 512M "cxvm.end=panic"
-vm_case life-crash 40 33 cloud-6.1 pvh 1 512M "cxvm.modules=off reboot=t cxvm.end=reboot"
+vm_case life-reboot seconds=40 status=32 kernel=cloud-6.12 format=pvh cpus=2 memory=512M "cxvm.modules=off cxvm.end=reboot"
+vm_case life-panic seconds=40 status=34 kernel=cloud-6.12 format=bzImage cpus=1 memory=512M "cxvm.end=panic"
+vm_case life-crash seconds=40 status=33 kernel=cloud-6.1 format=pvh cpus=1 memory=512M "cxvm.modules=off reboot=t cxvm.end=reboot"
 
-vm_command cloud-6.12 pvh 1 512M "cxvm.test=power-off-on-button"
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=512M "cxvm.test=power-off-on-button"
 vm_start life-sigterm "${vm_argv[@]}"
 if vm_wait_text life-sigterm 'power-button waiting' 40; then
     vm_kill life-sigterm TERM
@@ -19,7 +19,7 @@ else
     lab_fail life-sigterm-presses-the-button "the guest does not wait: $(tail -n 1 life-sigterm.console)"
 fi
 
-vm_command cloud-6.12 pvh 1 512M "cxvm.modules=off cxvm.test=ticks,300" --platform power_off_grace_ms=2000
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=512M "cxvm.modules=off cxvm.test=ticks,300" --platform power_off_grace_ms=2000
 vm_start life-deaf "${vm_argv[@]}"
 if vm_wait_text life-deaf '^TICK 2' 40; then
     vm_kill life-deaf TERM

@@ -18,7 +18,7 @@ transfer() {
     fi
     receiver=$!
     lab_wait_text received.$1 listening 5
-    vm_command cloud-6.12 pvh 1 512M "cxvm.test=vsock-send,2,6000,$bytes cxvm.test=vsock-receive,6001" --vsock $option
+    vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=512M "cxvm.test=vsock-send,2,6000,$bytes cxvm.test=vsock-receive,6001" --vsock $option
     vm_start $tag "${vm_argv[@]}"
     if vm_wait_text $tag 'vsock-receive listening' 60; then
         if [[ $1 == unix ]]; then labtool unix-send /tmp/vsock $bytes 6001; else labtool vsock-send 3 6001 $bytes; fi | tee sent.$1

@@ -17,7 +17,7 @@ cdev_of() { echo /dev/vfio/devices/"$(ls "/sys/bus/pci/devices/$1/vfio-dev")"; }
 # Open descriptors, and nobody's rights: only /dev/kvm can be opened.
 chmod 666 /dev/kvm
 mkdir -p given && chmod 777 given
-vm_command amd64-7 bzImage 2 512M "cxvm.test=accel-jobs,jobs=200,expect=2" --device "fd=8,iommufd=10,id=gpu0" --device "fd=9,iommufd=11,id=gpu1"
+vm_command kernel=amd64-7 format=bzImage cpus=2 memory=512M "cxvm.test=accel-jobs,jobs=200,expect=2" --device "fd=8,iommufd=10,id=gpu0" --device "fd=9,iommufd=11,id=gpu1"
 exec 8<>"$(cdev_of "${accelerators[0]}")" 9<>"$(cdev_of "${accelerators[1]}")" 10<>/dev/iommu 11<>/dev/iommu
 vm_start accel-given setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all "${vm_argv[@]}"
 exec 8>&- 9>&- 10>&- 11>&-
@@ -29,7 +29,7 @@ cat accel-given.log
 
 # p2p: register windows by dma-buf and IOMMU_IOAS_MAP_FILE, as often as the guest moves or enables its BARs. Device memory cannot be exported: the core
 # exports BARs only, and iommufd takes buffers of the core only.
-vm_command amd64-7 bzImage 2 512M "cxvm.test=accel-reset,cxl,1 cxvm.test=accel-reset,function,1 cxvm.test=accel-jobs,jobs=50,expect=1" \
+vm_command kernel=amd64-7 format=bzImage cpus=2 memory=512M "cxvm.test=accel-reset,cxl,1 cxvm.test=accel-reset,function,1 cxvm.test=accel-jobs,jobs=50,expect=1" \
     --device "path=${accelerators[0]},id=gpu0,p2p=on"
 vm_start accel-p2p strace -f -e trace=ioctl -o accel-p2p.trace "${vm_argv[@]}"
 vm_wait_exit accel-p2p 240

@@ -12,7 +12,7 @@ for i in 0 1 2 3 4 5 6 7; do
     # shellcheck disable=SC2207
     arguments+=($(lab_device "gpu$i"))
 done
-vm_case accel-eight-devices 150 0 cloud-6.12 pvh 2 512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=8" "${arguments[@]}"
+vm_case accel-eight-devices seconds=150 status=0 kernel=cloud-6.12 format=pvh cpus=2 memory=512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=8" "${arguments[@]}"
 lab_stop_simulators
 
 # All twelve, six in each guest.
@@ -26,7 +26,7 @@ for topologies in "A B" "C D"; do
             i=$((i + 1))
         done
     done
-    vm_case "accel-topologies-${topologies/ /-}" 150 0 cloud-7 bzImage 2 512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=6" \
+    vm_case "accel-topologies-${topologies/ /-}" seconds=150 status=0 kernel=cloud-7 format=bzImage cpus=2 memory=512M "cxvm.modules=off cxvm.test=accel-job,irq=poll,jobs=50,expect=6" \
         "${arguments[@]}"
     lab_stop_simulators
 done
@@ -35,7 +35,7 @@ done
 lab_simulate gpu0
 lab_simulate gpu1
 # shellcheck disable=SC2046
-vm_command cloud-6.12 pvh 1 512M "cxvm.modules=off cxvm.test=ticks,20 cxvm.test=accel-job,irq=poll,jobs=20,expect=1" $(lab_device gpu0) $(lab_device gpu1)
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=512M "cxvm.modules=off cxvm.test=ticks,20 cxvm.test=accel-job,irq=poll,jobs=20,expect=1" $(lab_device gpu0) $(lab_device gpu1)
 vm_start accel-killed-server "${vm_argv[@]}"
 if vm_wait_text accel-killed-server '^TICK 2' 60; then
     kill -KILL "${lab_simulator[gpu0]}"

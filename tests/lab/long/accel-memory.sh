@@ -22,7 +22,7 @@ check() {
 lab_simulate mem --class memory --dpa 512M --decoders 2
 for kernel in amd64-6.12 amd64-7; do
     # shellcheck disable=SC2046
-    LAB_TOOLS=tools vm_case "accel-memory-committed-$kernel" 150 0 "$kernel" bzImage 1 768M "cxvm.modules=off cxvm.test=cxl-region,committed" \
+    LAB_TOOLS=tools vm_case "accel-memory-committed-$kernel" seconds=150 status=0 kernel="$kernel" format=bzImage cpus=1 memory=768M "cxvm.modules=off cxvm.test=cxl-region,committed" \
         $(lab_device mem)
     check "committed-$kernel"
 done
@@ -35,7 +35,7 @@ lab_check accel-memory-tsc-frequency test -n "$khz"
 lab_simulate mem --class memory --uncommitted --dpa 512M --decoders 2
 for kernel in amd64-6.12 amd64-7; do
     # shellcheck disable=SC2046
-    LAB_TOOLS=tools vm_case "accel-memory-$kernel" 200 0 "$kernel" bzImage 1 768M \
+    LAB_TOOLS=tools vm_case "accel-memory-$kernel" seconds=200 status=0 kernel="$kernel" format=bzImage cpus=1 memory=768M \
         "tsc_early_khz=$khz tsc=reliable cxvm.modules=off cxvm.test=cxl-region" --cpus 1,features=-hypervisor $(lab_device mem)
     check "$kernel"
 done

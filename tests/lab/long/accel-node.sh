@@ -12,7 +12,7 @@ for kernel in cloud-6.12 cloud-7; do
     truncate -s 16M disk.img
     lab_simulate gpu0 --topology C --uncommitted
     # shellcheck disable=SC2046
-    vm_case "$name" 100 0 "$kernel" pvh 2 512M "cxvm.modules=off cxvm.test=node-memory,1,/dev/vda" \
+    vm_case "$name" seconds=100 status=0 kernel="$kernel" format=pvh cpus=2 memory=512M "cxvm.modules=off cxvm.test=node-memory,1,/dev/vda" \
         --disk path=disk.img $(lab_device gpu0 memory=node)
     lab_stop_simulators
     sed -n 's/\r$//; s/^node-memory: \(total\|distance\)/NOTE node-memory: \1/p' "$name.console"

@@ -9,6 +9,6 @@ taskset -c 1 x87-load &
 load=$!
 # shellcheck disable=SC2034
 vm_prefix=(taskset -c 0)
-for try in 1 2 3; do vm_case "emulator-x87-load-$try" 60 0 cloud-6.12 pvh 1 256M "cxvm.modules=off"; done
+for try in 1 2 3; do vm_case "emulator-x87-load-$try" seconds=60 status=0 kernel=cloud-6.12 format=pvh cpus=1 memory=256M "cxvm.modules=off"; done
 lab_check emulator-x87-load-ran kill -0 "$load"
 kill "$load"

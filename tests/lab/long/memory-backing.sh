@@ -12,7 +12,7 @@ LAB_VMM=cxvm
 backing() {
     local name=$1 cpus=$2 memory=$3
     shift 3
-    vm_command cloud-6.12 pvh "$cpus" "$memory" "cxvm.modules=off cxvm.test=memory,67108864 ${guest_test:-} cxvm.end=wait" "$@"
+    vm_command kernel=cloud-6.12 format=pvh cpus="$cpus" memory="$memory" "cxvm.modules=off cxvm.test=memory,67108864 ${guest_test:-} cxvm.end=wait" "$@"
     vm_start "$name" "${vm_argv[@]}"
     vm_wait_text "$name" '^INIT-END' 60 || {
         lab_fail "$name" "$(tail -n 1 "$name.log" | cut -c1-200)"

@@ -12,7 +12,7 @@ transfer() {
     local receiver tag=net-vhost-$1
     labtool tcp-receive 5001 >received.$1 &
     receiver=$!
-    vm_command cloud-6.12 pvh 2 512M "cxvm.ip=192.168.77.2/24 cxvm.test=ping,-c,3,-W,5,192.168.77.1 \
+    vm_command kernel=cloud-6.12 format=pvh cpus=2 memory=512M "cxvm.ip=192.168.77.2/24 cxvm.test=ping,-c,3,-W,5,192.168.77.1 \
 cxvm.test=tcp-send,192.168.77.1,5001,$bytes cxvm.test=tcp-receive,5002" --net tap=tap0,vhost=$1
     vm_start $tag "${vm_argv[@]}"
     if vm_wait_text $tag 'tcp-receive listening' 90; then

@@ -11,7 +11,7 @@ edu=$(lspci -Dnd 1234:11e8 | awk '{ print $1; exit }')
 lab_equal "$prefix-two-functions" 2 "$(lspci -Dnd 1234:11e8 | wc -l)"
 lab_check "$prefix-bind" cxvm host bind "$edu" "${edu%.0}.1"
 vm_way_case "$prefix-way" "$way" --device "path=$edu,id=edu0"
-vm_case "$prefix" 90 0 cloud-6.12 pvh 1 256M "cxvm.modules=off cxvm.test=pci-reset,0000:01:00.0,3,memory,67108864" \
+vm_case "$prefix" seconds=90 status=0 kernel=cloud-6.12 format=pvh cpus=1 memory=256M "cxvm.modules=off cxvm.test=pci-reset,0000:01:00.0,3,memory,67108864" \
     --device "path=$edu,id=edu0" --log-level debug
 tr -d '\r' <"$prefix.console" | grep -a '^pci-reset'
 cat "$prefix.log"

@@ -42,7 +42,7 @@ vm_way_case "$prefix-way" "$way" --device "path=$nvme,id=dev0"
 
 # disk NAME DEVICE NODE IRQ KIND BYTES APPEND
 disk() {
-    vm_case "$prefix-$1" 300 0 amd64-7 pvh 2 512M \
+    vm_case "$prefix-$1" seconds=300 status=0 kernel=amd64-7 format=pvh cpus=2 memory=512M \
         "$7 cxvm.test=disk-write,$3,$6,4 cxvm.test=disk-read,$3,$6,4 cxvm.test=irq-kind,$4,$5" --device "path=$2,id=dev0"
     lab_note "$1: $(grep -a '^labtool: disk' "$prefix-$1.console" | tr -d '\r' | tr '\n' ' ')"
 }
@@ -72,7 +72,7 @@ transfer() {
 # net NAME DEVICE KIND BYTES APPEND: data from the host to the guest and back, with the checksum of both ends.
 net() {
     local tag=$prefix-$1 device=$2 kind=$3 bytes=$4
-    vm_command amd64-7 pvh 2 512M "cxvm.ip=$guest/24 $5 cxvm.test=net-link,eth0 cxvm.test=tcp-receive,5002 \
+    vm_command kernel=amd64-7 format=pvh cpus=2 memory=512M "cxvm.ip=$guest/24 $5 cxvm.test=net-link,eth0 cxvm.test=tcp-receive,5002 \
 cxvm.test=tcp-send,$host,5001,$bytes cxvm.test=irq-kind,eth0,$kind" --device "path=$device,id=dev0"
     transfer "$tag" "$bytes"
     [[ ${vm_status[$tag]} == 0 ]] || ! vm_retry "$tag" || transfer "$tag" "$bytes"
@@ -93,20 +93,20 @@ net igb-msix "$igb" PCI-MSIX "$net_bytes" ""
 
 # Two devices of one guest at once.
 labtool tcp-receive 5001 >both.received &
-vm_case "$prefix-both" 300 0 amd64-7 pvh 2 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 \
+vm_case "$prefix-both" seconds=300 status=0 kernel=amd64-7 format=pvh cpus=2 memory=512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 \
 cxvm.test=parallel,disk-write,/dev/nvme0n1,$((4 * few)),6,+,tcp-send,$host,5001,$little cxvm.test=disk-read,/dev/nvme0n1,$((4 * few)),6" \
     --device "path=$nvme,id=disk0" --device "path=$e1000e,id=net0"
 wait
 lab_check "$prefix-both-received" grep -q "ok bytes=$little " both.received
 
 # Resets while data moves.
-vm_case "$prefix-reset" 240 0 amd64-7 pvh 2 512M "cxvm.test=pci-reset,nvme,5,disk-write,/dev/nvme0n1,$few,8 \
+vm_case "$prefix-reset" seconds=240 status=0 kernel=amd64-7 format=pvh cpus=2 memory=512M "cxvm.test=pci-reset,nvme,5,disk-write,/dev/nvme0n1,$few,8 \
 cxvm.test=disk-read,/dev/nvme0n1,$few,8" --device "path=$nvme,id=disk0"
 lab_note "$(grep -a '^pci-reset' "$prefix-reset.console" | tr -d '\r')"
 # A function whose own reset is one of power management: its bus is reset, and it must work afterwards. Its driver does not expect to lose
 # an interface that is up.
 lab_note "reset methods of $pair.0: $(cat "/sys/bus/pci/devices/$pair.0/reset_method" 2>/dev/null)"
-vm_case "$prefix-reset-network" 120 0 amd64-7 pvh 1 512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host \
+vm_case "$prefix-reset-network" seconds=120 status=0 kernel=amd64-7 format=pvh cpus=1 memory=512M "cxvm.ip=$guest/24 cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host \
 cxvm.test=ip,link,set,eth0,down cxvm.test=pci-reset,e1000e,3,memory,16777216 \
 cxvm.test=ip,link,set,eth0,up cxvm.test=net-link,eth0 cxvm.test=ping,-c,2,-W,5,$host" --device "path=$pair.0,id=net0"
 lab_equal "$prefix-resets-failed" 0 "$(cat "$prefix-reset.log" "$prefix-reset-network.log" | grep -c 'reset failed')"

@@ -13,7 +13,7 @@ driver_need_module
 driver_load
 accelerator=$(driver_devices)
 lab_check qemu-bind driver_bind "$accelerator"
-LAB_VMM=qemu-q35 vm_case qemu-vfio-pci 120 0 amd64-7 bzImage 2 768M \
+LAB_VMM=qemu-q35 vm_case qemu-vfio-pci seconds=120 status=0 kernel=amd64-7 format=bzImage cpus=2 memory=768M \
     "cxvm.test=accel-jobs,jobs=200,expect=1,memory=off cxvm.test=pci-reset,cxvm_accel_uio,5,memory,16777216 \
 cxvm.test=accel-job,irq=uio,jobs=100,expect=1,memory=off cxvm.test=irq-kind,cxvm_accel,PCI-MSIX" \
     -device pcie-root-port,id=rp1,chassis=1,slot=1 -device "vfio-pci,host=$accelerator,bus=rp1"

@@ -19,7 +19,7 @@ driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)
 lab_check return-bind cxvm host bind "$nvme" "$accelerator"
 
 # The accelerator is taken back first, while its memory is mapped; then the disk.
-vm_command amd64-7 pvh 2 768M "cxvm.test=accel-jobs,jobs=20,expect=1 cxvm.test=ticks,100 cxvm.test=pci-gone,0xcc58 \
+vm_command kernel=amd64-7 format=pvh cpus=2 memory=768M "cxvm.test=accel-jobs,jobs=20,expect=1 cxvm.test=ticks,100 cxvm.test=pci-gone,0xcc58 \
 cxvm.test=disk-write,/dev/nvme0n1,16777216,3 cxvm.test=ticks,50 cxvm.test=pci-gone,0x010802,class" \
     --device "path=$accelerator,id=gpu0" --device "path=$nvme,id=disk0"
 vm_start return "${vm_argv[@]}"
@@ -49,7 +49,7 @@ cat return.log
 # As good as new: bound again, and both work in the next guest.
 echo 1 >/sys/bus/pci/rescan
 lab_check return-bind-again cxvm host bind "$nvme" "$accelerator"
-vm_case return-again 120 0 amd64-7 pvh 2 768M "cxvm.test=disk-read,/dev/nvme0n1,16777216,3 cxvm.test=accel-jobs,jobs=50,expect=1" \
+vm_case return-again seconds=120 status=0 kernel=amd64-7 format=pvh cpus=2 memory=768M "cxvm.test=disk-read,/dev/nvme0n1,16777216,3 cxvm.test=accel-jobs,jobs=50,expect=1" \
     --device "path=$accelerator,id=gpu0" --device "path=$nvme,id=disk0"
 lab_check return-unbind cxvm host unbind "$nvme" "$accelerator"
 driver_unload

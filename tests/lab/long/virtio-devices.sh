@@ -10,7 +10,7 @@ disk=/scratch/virtio.img
 # virtio_disk NAME CPUS APPEND DISK-OPTIONS: a pattern written and read back by the guest, then read by the host.
 virtio_disk() {
     truncate -s 64M $disk
-    vm_case "virtio-disk-$1" 60 0 cloud-6.12 pvh "$2" 256M "$3 cxvm.test=disk-write,/dev/vda,$bytes,7 cxvm.test=disk-read,/dev/vda,$bytes,7" \
+    vm_case "virtio-disk-$1" seconds=60 status=0 kernel=cloud-6.12 format=pvh cpus="$2" memory=256M "$3 cxvm.test=disk-write,/dev/vda,$bytes,7 cxvm.test=disk-read,/dev/vda,$bytes,7" \
         --disk "path=$disk$4"
     lab_check "virtio-disk-$1-host-sees-it" labtool disk-read $disk $bytes 7
     rm -f $disk
@@ -21,12 +21,12 @@ virtio_disk intx 1 pci=nomsi ""
 virtio_disk limited 1 "" ,bw_size=16777216,bw_refill_time=1000
 lab_note "limited to 16 MiB/s: $(grep -a '^labtool' virtio-disk-limited.console | tr -d '\r' | tr '\n' ' ')"
 
-vm_case virtio-rng 60 0 cloud-6.12 pvh 1 256M "cxvm.test=dd,if=/dev/hwrng,of=/tmp/random,bs=64,count=256"
+vm_case virtio-rng seconds=60 status=0 kernel=cloud-6.12 format=pvh cpus=1 memory=256M "cxvm.test=dd,if=/dev/hwrng,of=/tmp/random,bs=64,count=256"
 
 # The balloon gives back what the guest has freed: 250 MiB of a file that is removed again (free page reporting).
 resident() { awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/${vm_pid[virtio-balloon]}/status"; }
 gave_back() { (($(resident) <= full - 100)); } # only whole free blocks of 4 MiB are reported
-vm_command cloud-6.12 pvh 1 768M "cxvm.test=dd,if=/dev/zero,of=/tmp/fill,bs=1M,count=250 cxvm.test=ticks,2 cxvm.test=rm,/tmp/fill cxvm.end=wait" \
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=768M "cxvm.test=dd,if=/dev/zero,of=/tmp/fill,bs=1M,count=250 cxvm.test=ticks,2 cxvm.test=rm,/tmp/fill cxvm.end=wait" \
     --balloon size=64M,free_page_reporting=on
 vm_start virtio-balloon "${vm_argv[@]}"
 vm_wait_text virtio-balloon '^TEST-PASS dd' 60
@@ -39,7 +39,7 @@ vm_kill virtio-balloon
 vm_wait_exit virtio-balloon 5
 
 # The virtio console on a socket: 200 lines out, one line in, one answer.
-vm_command cloud-6.12 pvh 1 256M "cxvm.test=hvc" --console socket="$PWD/hvc.sock"
+vm_command kernel=cloud-6.12 format=pvh cpus=1 memory=256M "cxvm.test=hvc" --console socket="$PWD/hvc.sock"
 vm_start virtio-console "${vm_argv[@]}"
 lab_until 10 test -S hvc.sock
 coproc HVC { exec socat - "UNIX-CONNECT:$PWD/hvc.sock" 2>hvc.err; }
