@@ -36,7 +36,7 @@ Test(cxvm, create_looks_at_its_arguments)
 }
 
 /* A caller that is newer than the library, and one that is older. */
-Test(cxvm, struct_sizes)
+Test(cxvm, structs_of_newer_and_older_callers_are_taken)
 {
 	struct {
 		struct cxvm_memory memory;
@@ -90,7 +90,7 @@ Test(cxvm, lists_have_an_end)
 	cr_assert_eq(count, MACHINE_MAX_NODES);
 }
 
-Test(cxvm, options_refine)
+Test(cxvm, text_changes_only_what_it_names)
 {
 	cr_assert_eq(cxvm_set_option(log_.vm, "payload", "kernel=/k,cmdline=a"), 0);
 	cr_assert_eq(cxvm_set_option(log_.vm, "payload", "cmdline=\"b c=d,e\""), 0);
@@ -109,7 +109,7 @@ Test(cxvm, options_refine)
 	cr_assert_eq(cxvm_set_option(log_.vm, "disk", NULL), -EINVAL);
 }
 
-Test(cxvm, uses_stdio)
+Test(cxvm, uses_stdio_when_serial_or_console_is_on_the_terminal)
 {
 	cr_assert_not(cxvm_uses_stdio(NULL));
 	cr_assert_not(cxvm_uses_stdio(log_.vm));
@@ -121,7 +121,7 @@ Test(cxvm, uses_stdio)
 }
 
 /* What is allowed in CREATED. */
-Test(cxvm, state_created)
+Test(cxvm, before_the_start_only_questions_are_answered)
 {
 	struct cxvm_counters counters = {.size = sizeof(counters), .exits = 5};
 	struct pollfd event;
@@ -165,7 +165,7 @@ Test(cxvm, describe_looks_at_its_arguments)
 }
 
 /* Messages above the level do not reach the callback. */
-Test(cxvm, log_level)
+Test(cxvm, a_refused_option_is_logged_once)
 {
 	cr_assert_eq(cxvm_set_option(log_.vm, "disk", "colour=red"), -EINVAL);
 	cr_assert_eq(log_.lines, 1);
@@ -201,7 +201,7 @@ Test(cxvm, given_descriptors_are_closed)
 	api_log_create(&log_);
 }
 
-Test(cxvm, version)
+Test(cxvm, version_is_three_numbers)
 {
 	unsigned int major, minor, patch;
 

@@ -105,7 +105,7 @@ Test(json, documented_example_fills_every_section)
 }
 
 /* Every prefix of a good document is refused, and leaves nothing behind. */
-Test(json, truncated_anywhere)
+Test(json, a_document_cut_anywhere_is_refused)
 {
 	size_t length;
 	const char *text = documented_example(&length);
@@ -120,7 +120,7 @@ Test(json, truncated_anywhere)
 	must_be_untouched();
 }
 
-Test(json, each_kind_of_problem)
+Test(json, each_kind_of_problem_is_refused_with_one_line)
 {
 	refused("", 1, "line 1");
 	refused("[]", 1, "must be a JSON object");
@@ -159,7 +159,7 @@ Test(json, each_kind_of_problem)
 	refused("{\"payload\":{\"kernel\":\"\\ud800\"}}", 1, "line 1");
 }
 
-Test(json, every_problem_with_its_place)
+Test(json, every_problem_is_told_with_its_place)
 {
 	refused("{\"cpus\":{\"boot\":\"x\",\"colour\":1},\"moon\":1,"
 		"\"disks\":[{\"path\":\"/a\"},{\"readonly\":\"often\"},{\"pth\":\"/b\"}],"
@@ -211,7 +211,7 @@ Test(json, null_is_the_default_and_documents_refine)
 	cr_assert_eq(load("{}"), 0);
 }
 
-Test(json, arguments)
+Test(json, load_looks_at_its_arguments)
 {
 	cr_assert_eq(cxvm_load_json(NULL, "{}", 2), -EINVAL);
 	cr_assert_eq(cxvm_load_json(log_.vm, NULL, 2), -EINVAL);

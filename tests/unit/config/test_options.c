@@ -11,7 +11,7 @@ static char problem[OPTION_PROBLEM_BYTES];
 #define PARSE(section, text, target)                                                               \
 	options_parse(option_section_find(section), text, target, problem)
 
-Test(options, memory_sizes)
+Test(options, sizes_have_suffixes_of_1024)
 {
 	static const struct {
 		const char *text;
@@ -72,7 +72,7 @@ Test(options, refusals_say_what_is_wrong)
 	}
 }
 
-Test(options, strings_quotes_and_brackets)
+Test(options, quotes_and_brackets_keep_commas)
 {
 	struct cxvm_disk disk;
 	struct cxvm_cpus cpus;
@@ -100,7 +100,7 @@ Test(options, strings_quotes_and_brackets)
 	options_free(option_section_find("payload"), &payload);
 }
 
-Test(options, console_shorthand)
+Test(options, a_console_mode_may_stand_as_the_key)
 {
 	struct cxvm_console console;
 
@@ -112,7 +112,7 @@ Test(options, console_shorthand)
 	options_free(option_section_find("serial"), &console);
 }
 
-Test(options, fds_set_their_flag)
+Test(options, a_descriptor_sets_its_flag)
 {
 	struct cxvm_net net;
 
@@ -124,7 +124,7 @@ Test(options, fds_set_their_flag)
 	options_free(option_section_find("net"), &net);
 }
 
-Test(options, structs_of_other_sizes)
+Test(options, structs_of_other_sizes_are_adopted)
 {
 	struct {
 		struct cxvm_rng rng;

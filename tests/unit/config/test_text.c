@@ -14,7 +14,7 @@ static bool found(uint32_t vcpu)
 	return pinned.pinned >> vcpu & 1;
 }
 
-Test(affinity, lists_and_ranges)
+Test(text, an_affinity_names_host_cpus_of_vcpus)
 {
 	const char *text = "[0@[0,2-3],1@[4],10@[7]]";
 	const cpu_set_t *cpus = &pinned.host_cpus[0];
@@ -32,7 +32,7 @@ Test(affinity, lists_and_ranges)
 	cr_assert_eq(text_affinity("0@[1],", &pinned, &why), 0, "a comma at the end is harmless");
 }
 
-Test(affinity, malformed)
+Test(text, an_affinity_that_cannot_be_read_is_refused)
 {
 	static const char *const cases[] = {"0",      "0@",
 					    "0@[",    "0@[]",
