@@ -59,7 +59,7 @@ static void forward_command(struct passthrough_device *device)
 	uint8_t bytes[2];
 
 	bytes_put_le16(bytes, command);
-	__atomic_store_n(&device->transport->busy, command & PCI_COMMAND_MASTER, __ATOMIC_RELEASE);
+	atomic_store(&device->transport->busy, command & PCI_COMMAND_MASTER);
 	if (!passthrough_life_is_lost(&device->life))
 		device->transport->ops->region_write(device->transport,
 						     VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
@@ -92,7 +92,7 @@ static void device_reset(struct pci_device *pci, enum pci_reset_kind kind)
 	int result;
 
 	passthrough_stop_irqs(device);
-	__atomic_store_n(&device->transport->busy, false, __ATOMIC_RELEASE);
+	atomic_store(&device->transport->busy, false);
 	if (kind == PCI_RESET_CONVENTIONAL)
 		passthrough_reset_cxl(device);
 	result = passthrough_reset_transport(device);

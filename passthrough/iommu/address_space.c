@@ -48,7 +48,7 @@ static void space_unmap_ram(struct address_space *space, const struct guest_ram_
 {
 	for (size_t i = 0; i < count; i++)
 		space->ops->unmap(space, blocks[i].gpa, blocks[i].size);
-	__atomic_store_n(&space->ram_size, 0, __ATOMIC_RELAXED);
+	atomic_store_explicit(&space->ram_size, 0, memory_order_relaxed);
 }
 
 static int space_map_ram(struct address_space *space, const struct guest_ram_block *blocks,
@@ -73,7 +73,7 @@ static int space_map_ram(struct address_space *space, const struct guest_ram_blo
 		}
 		total += blocks[i].size;
 	}
-	__atomic_store_n(&space->ram_size, total, __ATOMIC_RELAXED);
+	atomic_store_explicit(&space->ram_size, total, memory_order_relaxed);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ void address_space_drop_ram(struct address_space *space, const struct guest_ram_
 {
 	pthread_mutex_lock(&space->hold_lock);
 	/* What was in a released space went with it. */
-	if (!--space->holds && !__atomic_load_n(&space->released, __ATOMIC_ACQUIRE))
+	if (!--space->holds && !atomic_load(&space->released))
 		space_unmap_ram(space, blocks, count);
 	pthread_mutex_unlock(&space->hold_lock);
 }
@@ -111,7 +111,7 @@ uint64_t address_space_ram_to_pin(struct address_space *space, uint64_t size)
 	space_lock(space);
 	for (one = space->owner ? space->owner->first : NULL; one; one = one->next)
 		if (one != space && one->ops->pins_ram)
-			total += __atomic_load_n(&one->ram_size, __ATOMIC_RELAXED);
+			total += atomic_load_explicit(&one->ram_size, memory_order_relaxed);
 	space_unlock(space);
 	return total;
 }
@@ -142,8 +142,8 @@ static bool space_lose_user(struct address_space *space)
 {
 	if (--space->users)
 		return false;
-	__atomic_store_n(&space->released, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&space->ram_size, 0, __ATOMIC_RELAXED);
+	atomic_store(&space->released, true);
+	atomic_store_explicit(&space->ram_size, 0, memory_order_relaxed);
 	space_unlist(space);
 	return true;
 }

@@ -3,6 +3,7 @@
 #define PASSTHROUGH_IOMMU_ADDRESS_SPACE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,8 +74,8 @@ struct address_space {
 	struct address_space *next; /* in the owner's list */
 	unsigned int references;    /* users that have not put it */
 	unsigned int users;         /* ... and have not left it */
-	bool released;              /* atomic */
-	uint64_t ram_size;          /* bytes of guest RAM in it; atomic */
+	atomic_bool released;
+	_Atomic uint64_t ram_size; /* bytes of guest RAM in it */
 
 	pthread_mutex_t hold_lock; /* taken after nothing of ours */
 	unsigned int holds;

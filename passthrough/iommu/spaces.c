@@ -88,8 +88,7 @@ static enum iommu_function_state function_state(const struct iommu_function *fun
 {
 	if (!function)
 		return IOMMU_FUNCTION_NOT_OURS;
-	return __atomic_load_n(function->busy, __ATOMIC_ACQUIRE) ? IOMMU_FUNCTION_BUSY
-								 : IOMMU_FUNCTION_QUIET;
+	return atomic_load(function->busy) ? IOMMU_FUNCTION_BUSY : IOMMU_FUNCTION_QUIET;
 }
 
 enum iommu_function_state iommu_spaces_find_address(struct iommu_spaces *spaces, uint32_t address)

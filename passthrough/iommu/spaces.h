@@ -36,7 +36,7 @@ struct iommu_function {
 	uint32_t address;                  /* pci_address_number(); IOMMU_NO_ADDRESS: not known */
 	const struct address_space *space; /* of the character device way, else NULL */
 	uint32_t device_id;                /* ... iommufd's number of it */
-	const bool *busy;                  /* atomic */
+	const atomic_bool *busy;
 };
 
 #define IOMMU_NO_ADDRESS UINT32_MAX

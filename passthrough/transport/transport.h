@@ -2,6 +2,7 @@
 #ifndef PASSTHROUGH_TRANSPORT_TRANSPORT_H
 #define PASSTHROUGH_TRANSPORT_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -130,8 +131,8 @@ struct vfio_transport {
 	 * which many devices survive as they are. A hot reset is tried first. */
 	bool reset_by_power_only;
 	/* Set by its user while the guest drives the device: a hot reset of another function of
-	 * this machine must not hit it. Atomic. */
-	bool busy;
+	 * this machine must not hit it. */
+	atomic_bool busy;
 };
 
 /* What every constructor needs. */

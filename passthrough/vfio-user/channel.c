@@ -152,7 +152,7 @@ static void channel_read_once(struct vfio_user_channel *channel, uint32_t pendin
 {
 	const char *problem;
 
-	__atomic_store_n(&channel->poll_busy, 0, __ATOMIC_RELAXED);
+	atomic_store_explicit(&channel->poll_busy, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&channel->lock);
 	/*
 	 * Every outstanding reply has a header at least, so that many bytes will come: waiting for
@@ -231,7 +231,7 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 
 enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel)
 {
-	enum vfio_user_reader reader = __atomic_load_n(&channel->reader, __ATOMIC_ACQUIRE);
+	enum vfio_user_reader reader = atomic_load_explicit(&channel->reader, memory_order_acquire);
 	enum vfio_user_poll result = VFIO_USER_POLL_DONE;
 
 	/*
@@ -241,7 +241,8 @@ enum vfio_user_poll vfio_user_channel_poll(struct vfio_user_channel *channel)
 	if (reader == VFIO_USER_READER_CLAIMED)
 		return VFIO_USER_POLL_BUSY;
 	if (reader == VFIO_USER_READER_READING &&
-	    __atomic_add_fetch(&channel->poll_busy, 1, __ATOMIC_RELAXED) <= CHANNEL_BUSY_LIMIT)
+	    atomic_fetch_add_explicit(&channel->poll_busy, 1, memory_order_relaxed) <
+		    CHANNEL_BUSY_LIMIT)
 		return VFIO_USER_POLL_BUSY;
 	if (pthread_mutex_trylock(&channel->lock))
 		return VFIO_USER_POLL_BUSY;

@@ -87,9 +87,9 @@ struct vfio_user_channel {
 	pthread_cond_t changed;
 	bool lost;
 	bool lost_told;
-	enum vfio_user_reader reader; /* also looked at without the lock */
-	unsigned int poll_busy;       /* atomic: VFIO_USER_POLL_BUSY since this read began */
-	bool poll_skipped;            /* the event loop left what comes to the reader */
+	_Atomic(enum vfio_user_reader) reader; /* also looked at without the lock */
+	atomic_uint poll_busy;                 /* VFIO_USER_POLL_BUSY since this read began */
+	bool poll_skipped;                     /* the event loop left what comes to the reader */
 	uint16_t next_id;
 	struct vfio_user_call *calls;
 	const char *reason;

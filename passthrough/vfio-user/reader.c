@@ -36,12 +36,13 @@ const struct vfio_user_reader_step
 			},
 };
 
-enum vfio_user_reader_answer vfio_user_reader_step(enum vfio_user_reader *reader,
+enum vfio_user_reader_answer vfio_user_reader_step(_Atomic(enum vfio_user_reader) *reader,
 						   enum vfio_user_reader_event event)
 {
-	const struct vfio_user_reader_step *step = &vfio_user_reader_steps[*reader][event];
+	const struct vfio_user_reader_step *step =
+		&vfio_user_reader_steps[atomic_load_explicit(reader, memory_order_relaxed)][event];
 
 	assert(step->answer != VFIO_USER_READER_NEVER);
-	__atomic_store_n(reader, step->next, __ATOMIC_RELEASE);
+	atomic_store_explicit(reader, step->next, memory_order_release);
 	return step->answer;
 }

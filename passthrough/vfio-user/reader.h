@@ -2,6 +2,8 @@
 #ifndef PASSTHROUGH_VFIO_USER_READER_H
 #define PASSTHROUGH_VFIO_USER_READER_H
 
+#include <stdatomic.h>
+
 /*
  * The reader's role: who reads the socket of a channel, and when. Callers that wait for a reply
  * read it themselves; the event loop reads when no caller does.
@@ -45,7 +47,7 @@ extern const struct vfio_user_reader_step vfio_user_reader_steps[VFIO_USER_READE
 								[VFIO_USER_READER_EVENTS];
 
 /* Takes the step of the table. Under the channel's lock; *@reader is also looked at without it. */
-enum vfio_user_reader_answer vfio_user_reader_step(enum vfio_user_reader *reader,
+enum vfio_user_reader_answer vfio_user_reader_step(_Atomic(enum vfio_user_reader) *reader,
 						   enum vfio_user_reader_event event);
 
 #endif

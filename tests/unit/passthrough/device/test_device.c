@@ -437,6 +437,24 @@ Test(passthrough, intx_until_msix)
 	machine_down();
 }
 
+/* So that a hot reset of another function knows whether it would hit a driver at work. */
+Test(passthrough, a_device_that_masters_the_bus_is_busy)
+{
+	fake_init(&fake);
+	up();
+	cr_expect_not(fake.transport.busy);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	cr_expect_not(fake.transport.busy);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	cr_expect(fake.transport.busy);
+	config_write(PCI_COMMAND, 0, 2);
+	cr_expect_not(fake.transport.busy);
+	config_write(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	device->pci.ops->reset(&device->pci, PCI_RESET_FUNCTION);
+	cr_expect_not(fake.transport.busy);
+	machine_down();
+}
+
 Test(passthrough, dma_map_holds_ram_windows_and_dpa_by_policy)
 {
 	fake_init(&fake);
