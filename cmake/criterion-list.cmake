@@ -15,7 +15,7 @@ foreach(line IN LISTS lines)
 		set(test ${CMAKE_MATCH_1})
 		string(APPEND script "add_test([=[${NAME}/${suite}/${test}]=] [=[${PROGRAM}]=] --filter [=[${suite}/${test}]=])\n"
 			"set_tests_properties([=[${NAME}/${suite}/${test}]=] PROPERTIES TIMEOUT ${TIMEOUT} LABELS [=[${LABELS}]=]"
-			" ENVIRONMENT [=[LSAN_OPTIONS=suppressions=${SUPPRESSIONS}]=] SKIP_REGULAR_EXPRESSION [=[Tested: 0 [|]]=])\n")
+			" ENVIRONMENT [=[LSAN_OPTIONS=suppressions=${SUPPRESSIONS}/lsan.supp;TSAN_OPTIONS=suppressions=${SUPPRESSIONS}/tsan.supp]=] SKIP_REGULAR_EXPRESSION [=[Tested: 0 [|]]=])\n")
 	endif()
 endforeach()
 file(WRITE ${LIST} "${script}")

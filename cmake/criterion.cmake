@@ -7,9 +7,10 @@ function(criterion_tests program)
 		set(TESTS_TIMEOUT 120)
 	endif()
 	set(list ${CMAKE_CURRENT_BINARY_DIR}/${program}-tests.cmake)
+	set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/criterion-list.cmake)
 	add_custom_command(TARGET ${program} POST_BUILD
 		COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:${program}> -D NAME=${program} -D LIST=${list}
-			-D TIMEOUT=${TESTS_TIMEOUT} "-D LABELS=${TESTS_LABELS}" -D "SUPPRESSIONS=${PROJECT_SOURCE_DIR}/tests/lsan.supp"
+			-D TIMEOUT=${TESTS_TIMEOUT} "-D LABELS=${TESTS_LABELS}" -D "SUPPRESSIONS=${PROJECT_SOURCE_DIR}/tests"
 			-P ${PROJECT_SOURCE_DIR}/cmake/criterion-list.cmake
 		BYPRODUCTS ${list} VERBATIM)
 	# Not built yet: a test that says so, instead of none.
