@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "devices/virtio/state.h"
 #include "devices/virtio/virtqueue.h"
 #include "core/event_loop.h"
 #include "core/guest_memory.h"
@@ -50,7 +51,7 @@ struct virtio_device_ops {
 	 * memory is touched; kicks are kept. resume() looks at all queues again. Optional. */
 	void (*pause)(struct virtio_device *device);
 	void (*resume)(struct virtio_device *device);
-	/* Required: free the device; it is not active. Works on a half-built object. */
+	/* Required: free the device; it is not started. Works on a half-built object. */
 	void (*destroy)(struct virtio_device *device);
 };
 
@@ -94,7 +95,7 @@ struct virtio_device {
 	const struct virtio_transport_ops *transport;
 	void *transport_opaque;
 	_Atomic uint32_t config_generation;
-	bool active;
+	_Atomic enum virtio_state state; /* changed by the transport: see virtio/state.h */
 	struct log_ratelimit error_limit;
 };
 

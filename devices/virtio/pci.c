@@ -81,6 +81,7 @@ static void needs_reset(void *opaque)
 	struct virtio_pci *transport = opaque;
 	uint8_t old = atomic_fetch_or(&transport->status, VIRTIO_CONFIG_S_NEEDS_RESET);
 
+	virtio_pci_event(transport, VIRTIO_EVENT_BROKEN);
 	/* 2.1.2: tell the driver, when there is one that was told it may use the device. */
 	if (!(old & VIRTIO_CONFIG_S_NEEDS_RESET))
 		config_interrupt(transport);
@@ -260,19 +261,23 @@ static int start_queues(struct virtio_pci *transport)
 	return 0;
 }
 
-void virtio_pci_activate_locked(struct virtio_pci *transport)
+static void kick_all(struct virtio_pci *transport)
+{
+	for (uint16_t i = 0; i < transport->device->queue_count; i++)
+		virtio_pci_kick(transport, i);
+}
+
+static void start(struct virtio_pci *transport)
 {
 	struct virtio_device *device = transport->device;
-	uint16_t i;
+	bool activated = false;
 	int result;
 
-	if (device->active)
-		return;
 	result = start_queues(transport);
 	if (!result && device->ops->activate)
 		result = device->ops->activate(device);
 	if (!result) {
-		device->active = true;
+		activated = true;
 		result = watch_kicks(transport);
 	}
 	if (result) {
@@ -282,16 +287,73 @@ void virtio_pci_activate_locked(struct virtio_pci *transport)
 			    result == -EFAULT   ? " (a ring is outside guest memory)"
 			    : result == -EINVAL ? " (a ring is misaligned)"
 						: "");
-		if (device->active)
+		unwatch_kicks(transport); /* from here on queue_notify() does not run */
+		if (activated)
 			device->ops->reset(device);
-		device->active = false;
 		stop_queues(transport);
+		virtio_pci_event(transport, VIRTIO_EVENT_START_FAILED);
 		needs_reset(transport);
 		return;
 	}
 	/* Buffers may be there already; a driver that kicked too early is not left waiting. */
-	for (i = 0; i < device->queue_count; i++)
-		virtio_pci_kick(transport, i);
+	kick_all(transport);
+}
+
+static void stop(struct virtio_pci *transport)
+{
+	unwatch_kicks(transport); /* from here on queue_notify() does not run */
+	transport->device->ops->reset(transport->device);
+	stop_queues(transport);
+}
+
+static void pause_device(struct virtio_pci *transport)
+{
+	struct virtio_device *device = transport->device;
+
+	unwatch_kicks(transport); /* the eventfds keep what arrives now */
+	if (device->ops->pause)
+		device->ops->pause(device);
+}
+
+static void resume_device(struct virtio_pci *transport)
+{
+	struct virtio_device *device = transport->device;
+
+	if (device->ops->resume)
+		device->ops->resume(device);
+	if (watch_kicks(transport))
+		virtio_device_broken(device, "cannot watch the queues again");
+	kick_all(transport);
+}
+
+bool virtio_pci_event(struct virtio_pci *transport, enum virtio_event event)
+{
+	enum virtio_state from = atomic_load(&transport->device->state);
+	const struct virtio_transition *row;
+
+	/* Again when the device broke in another thread meanwhile: then another row holds. */
+	do {
+		row = virtio_transition_find(from, event);
+		if (!row)
+			return false;
+	} while (!atomic_compare_exchange_weak(&transport->device->state, &from, row->to));
+	switch (row->action) {
+	case VIRTIO_ACTION_START:
+		start(transport);
+		break;
+	case VIRTIO_ACTION_STOP:
+		stop(transport);
+		break;
+	case VIRTIO_ACTION_PAUSE:
+		pause_device(transport);
+		break;
+	case VIRTIO_ACTION_RESUME:
+		resume_device(transport);
+		break;
+	case VIRTIO_ACTION_NONE:
+		break;
+	}
+	return true;
 }
 
 void virtio_pci_reset_locked(struct virtio_pci *transport)
@@ -299,11 +361,7 @@ void virtio_pci_reset_locked(struct virtio_pci *transport)
 	struct virtio_device *device = transport->device;
 	uint16_t i;
 
-	unwatch_kicks(transport); /* from here on queue_notify() does not run */
-	if (device->active)
-		device->ops->reset(device);
-	device->active = false;
-	stop_queues(transport);
+	virtio_pci_event(transport, VIRTIO_EVENT_RESET);
 	for (i = 0; i < device->queue_count; i++) {
 		virtqueue_reset(&device->queues[i]);
 		atomic_store(&transport->queues[i].vector, VIRTIO_MSI_NO_VECTOR);
@@ -370,35 +428,15 @@ static const struct pci_device_ops function_ops = {
 
 void virtio_pci_pause(struct virtio_pci *transport)
 {
-	struct virtio_device *device = transport->device;
-
 	pthread_mutex_lock(&transport->lock);
-	if (!transport->paused) {
-		transport->paused = true;
-		unwatch_kicks(transport); /* the eventfds keep what arrives now */
-		if (device->active && device->ops->pause)
-			device->ops->pause(device);
-	}
+	virtio_pci_event(transport, VIRTIO_EVENT_PAUSE);
 	pthread_mutex_unlock(&transport->lock);
 }
 
 void virtio_pci_resume(struct virtio_pci *transport)
 {
-	struct virtio_device *device = transport->device;
-	uint16_t i;
-
 	pthread_mutex_lock(&transport->lock);
-	if (transport->paused) {
-		transport->paused = false;
-		if (device->active) {
-			if (device->ops->resume)
-				device->ops->resume(device);
-			if (watch_kicks(transport))
-				virtio_device_broken(device, "cannot watch the queues again");
-			for (i = 0; i < device->queue_count; i++)
-				virtio_pci_kick(transport, i);
-		}
-	}
+	virtio_pci_event(transport, VIRTIO_EVENT_RESUME);
 	pthread_mutex_unlock(&transport->lock);
 }
 

@@ -59,7 +59,6 @@ struct virtio_pci {
 	_Atomic uint8_t status;
 	bool mapped;
 	uint64_t bar_address;
-	bool paused;
 	struct virtio_pci_queue *queues;
 
 	uint8_t isr;
@@ -68,9 +67,15 @@ struct virtio_pci {
 
 extern const struct bus_ops virtio_pci_bar_ops;
 
-/* virtio_pci.c; all under the lock. */
+/*
+ * virtio_pci_event() - move the device along the table of virtio/state.h and do what the row says.
+ * False when there is no row: nothing happens. BROKEN comes from any thread; all others under the
+ * lock.
+ */
+bool virtio_pci_event(struct virtio_pci *transport, enum virtio_event event);
+
+/* pci.c; all under the lock. */
 void virtio_pci_reset_locked(struct virtio_pci *transport);
-void virtio_pci_activate_locked(struct virtio_pci *transport);
 void virtio_pci_kick(struct virtio_pci *transport, uint16_t queue);
 uint8_t virtio_pci_read_isr(struct virtio_pci *transport);
 

@@ -63,6 +63,27 @@ static uint16_t checked_vector(struct virtio_pci *transport, uint64_t value)
 	return value <= transport->device->queue_count ? (uint16_t)value : VIRTIO_MSI_NO_VECTOR;
 }
 
+/* 2.2.1, 2.2.2: all that was accepted was offered, and VERSION_1 is among it. */
+static bool accept_features(struct virtio_pci *transport)
+{
+	struct virtio_device *device = transport->device;
+	uint64_t unknown = transport->driver_features & ~device->device_features;
+
+	if (unknown || !(transport->driver_features & (1ull << VIRTIO_F_VERSION_1))) {
+		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
+			    device->name,
+			    "FEATURES_OK refused: the driver accepted 0x%llx of 0x%llx "
+			    "(VERSION_1 is required, unoffered bits are not allowed)",
+			    (unsigned long long)transport->driver_features,
+			    (unsigned long long)device->device_features);
+		return false;
+	}
+	if (!virtio_pci_event(transport, VIRTIO_EVENT_FEATURES_OK))
+		return false;
+	device->driver_features = transport->driver_features;
+	return true;
+}
+
 /* 2.1, 3.1.1: bits are only ever added, apart from the reset. */
 static void write_status(struct virtio_pci *transport, uint8_t value)
 {
@@ -75,27 +96,16 @@ static void write_status(struct virtio_pci *transport, uint8_t value)
 		return;
 	}
 	added &= (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (added & VIRTIO_CONFIG_S_FEATURES_OK) {
-		uint64_t unknown = transport->driver_features & ~device->device_features;
-
-		if (unknown || !(transport->driver_features & (1ull << VIRTIO_F_VERSION_1))) {
-			log_limited(device->environment.logger, &device->error_limit,
-				    LOG_LEVEL_WARNING, device->name,
-				    "FEATURES_OK refused: the driver accepted 0x%llx of 0x%llx "
-				    "(VERSION_1 is required, unoffered bits are not allowed)",
-				    (unsigned long long)transport->driver_features,
-				    (unsigned long long)device->device_features);
-			added &= (uint8_t) ~(VIRTIO_CONFIG_S_FEATURES_OK |
-					     VIRTIO_CONFIG_S_DRIVER_OK);
-		} else {
-			device->driver_features = transport->driver_features;
-		}
-	}
-	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !((old | added) & VIRTIO_CONFIG_S_FEATURES_OK))
+	if (added & (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER))
+		virtio_pci_event(transport, VIRTIO_EVENT_ACKNOWLEDGE);
+	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) && !accept_features(transport))
+		added &= (uint8_t) ~(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	if (!virtio_transition_find(device->state, VIRTIO_EVENT_DRIVER_OK))
 		added &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK;
+	/* Before the device starts: what it tells its driver from then on is heard. */
 	atomic_fetch_or(&transport->status, added);
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
-		virtio_pci_activate_locked(transport);
+		virtio_pci_event(transport, VIRTIO_EVENT_DRIVER_OK);
 }
 
 static void set_half(uint64_t *address, bool high, uint32_t value)
@@ -139,7 +149,7 @@ static void write_queue_word(struct virtio_pci *transport, uint32_t offset, uint
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		/* 4.1.4.3.2: only ever 1, and before DRIVER_OK. */
-		if (value == 1 && !transport->device->active)
+		if (value == 1 && !virtio_state_is_started(transport->device->state))
 			queue->enabled = true;
 		break;
 	default:

@@ -188,7 +188,7 @@ static inline int guest_start(struct guest *guest, struct virtio_device *device,
 		if (r)
 			return r;
 	}
-	device->active = true;
+	device->state = VIRTIO_STATE_RUNNING;
 	for (i = 0; guest->loop && i < device->queue_count; i++) {
 		struct guest_queue *queue = &guest->queues[i];
 
@@ -211,9 +211,9 @@ static inline void guest_stop(struct guest *guest)
 		event_source_remove(guest->queues[i].kick_source);
 		guest->queues[i].kick_source = NULL;
 	}
-	if (guest->device->active)
+	if (virtio_state_is_started(guest->device->state))
 		guest->device->ops->reset(guest->device);
-	guest->device->active = false;
+	guest->device->state = VIRTIO_STATE_RESET;
 	for (i = 0; i < guest->queue_count; i++) {
 		virtqueue_reset(&guest->device->queues[i]);
 		if (guest->loop && guest->queues[i].kick_fd >= 0)
