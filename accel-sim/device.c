@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -57,16 +58,16 @@ static int sim_device_create_dpa(struct sim_device *device, char *message, size_
 		    (options->dpa_offset > (uint64_t)status.st_size ||
 		     options->dpa_size > (uint64_t)status.st_size - options->dpa_offset)) {
 			snprintf(message, message_size,
-				 "--dpa-file %s: has %lld bytes, offset and --dpa need %llu",
+				 "--dpa-file %s: has %lld bytes, offset and --dpa need %" PRIu64,
 				 options->dpa_path, (long long)status.st_size,
-				 (unsigned long long)(options->dpa_offset + options->dpa_size));
+				 (options->dpa_offset + options->dpa_size));
 			return -EINVAL;
 		}
 	} else {
 		device->dpa_fd = sim_device_memfd("cxvm-accel-dpa", options->dpa_size);
 		if (device->dpa_fd < 0) {
-			snprintf(message, message_size, "device memory of %llu bytes: %s",
-				 (unsigned long long)options->dpa_size, strerror(-device->dpa_fd));
+			snprintf(message, message_size, "device memory of %" PRIu64 " bytes: %s",
+				 options->dpa_size, strerror(-device->dpa_fd));
 			return device->dpa_fd;
 		}
 	}

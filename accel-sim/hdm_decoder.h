@@ -37,6 +37,7 @@
 #define SIM_HDM_CTRL_ERROR     0x00000800u
 #define SIM_HDM_CTRL_HOST_ONLY 0x00001000u
 
+/* Decoders, and the capacities a mailbox reports, count in 256 MiB (CXL 8.2.4.20.4). */
 #define SIM_HDM_UNIT (UINT64_C(256) << 20)
 
 struct sim_decoder {

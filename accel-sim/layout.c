@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "accel-sim/component_block.h"
+#include "accel-sim/hdm_decoder.h"
+#include "accel-sim/units.h"
 
-#define SIM_DECODER_UNIT    (UINT64_C(256) << 20) /* CXL 8.2.4.20.4: decoders count in 256 MiB */
-#define SIM_WINDOW_BAR_SIZE (UINT64_C(16) << 20)
+#define SIM_WINDOW_BAR_SIZE (16 * MIB)
 
 static uint64_t sim_layout_power_of_two(uint64_t size)
 {
@@ -100,7 +101,7 @@ void sim_layout_plan(struct sim_layout *layout, const struct sim_options *option
 	layout->bars[next].size = sim_layout_power_of_two(layout->msix_pba_offset +
 							  sim_layout_power_of_two(pba_size));
 
-	layout->memory_size = options->dpa_size / SIM_DECODER_UNIT * SIM_DECODER_UNIT;
+	layout->memory_size = options->dpa_size / SIM_HDM_UNIT * SIM_HDM_UNIT;
 	layout->num_regions = SIM_FIRST_DEVICE_REGION;
 	if (options->contract == SIM_CONTRACT_NONE)
 		return;

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "accel-sim/clock.h"
-
-#define SIM_MAILBOX_UNIT (UINT64_C(256) << 20)
+#include "accel-sim/hdm_decoder.h"
 
 /* Command Effects Log, CXL 8.2.9.5.2.1; its UUID is 0da9c0b5-bf41-4b78-8f79-96b1623b3f17 */
 static const uint8_t cel_uuid[16] = {0x0d, 0xa9, 0xc0, 0xb5, 0xbf, 0x41, 0x4b, 0x78,
@@ -53,14 +52,14 @@ static uint64_t sim_mailbox_get(const struct sim_mailbox *mailbox, uint32_t offs
 void sim_mailbox_init(struct sim_mailbox *mailbox, uint64_t capacity)
 {
 	memset(mailbox, 0, sizeof(*mailbox));
-	mailbox->capacity = capacity / SIM_MAILBOX_UNIT * SIM_MAILBOX_UNIT;
+	mailbox->capacity = capacity / SIM_HDM_UNIT * SIM_HDM_UNIT;
 }
 
 /* CXL 8.2.9.9.1.1 */
 static uint32_t sim_mailbox_identify(struct sim_mailbox *mailbox)
 {
 	static const char revision[] = "cxvm-accel-sim";
-	uint64_t units = mailbox->capacity / SIM_MAILBOX_UNIT;
+	uint64_t units = mailbox->capacity / SIM_HDM_UNIT;
 
 	memset(mailbox->payload, 0, 69);
 	memcpy(mailbox->payload, revision, sizeof(revision));
@@ -118,7 +117,7 @@ static uint32_t sim_mailbox_timestamp(struct sim_mailbox *mailbox)
 static uint32_t sim_mailbox_partition(struct sim_mailbox *mailbox)
 {
 	memset(mailbox->payload, 0, 32);
-	sim_mailbox_put(mailbox, 0, mailbox->capacity / SIM_MAILBOX_UNIT, 8);
+	sim_mailbox_put(mailbox, 0, mailbox->capacity / SIM_HDM_UNIT, 8);
 	return 32;
 }
 

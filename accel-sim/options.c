@@ -2,14 +2,14 @@
 #include "accel-sim/options.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cxvm/accel.h>
 
-#define MIB (UINT64_C(1) << 20)
-#define GIB (UINT64_C(1) << 30)
+#include "accel-sim/units.h"
 
 struct sim_name {
 	const char *name;
@@ -272,8 +272,8 @@ bool sim_options_complete(struct sim_options *options, char *message, size_t mes
 	    (options->component_size < 0x10000 && !(options->broken & SIM_BROKEN_WRAPPED_AREA)) ||
 	    options->component_size > GIB) {
 		snprintf(message, message_size,
-			 "--bar-size 0x%llx: must be a power of two from 64K to 1G",
-			 (unsigned long long)options->component_size);
+			 "--bar-size 0x%" PRIx64 ": must be a power of two from 64K to 1G",
+			 options->component_size);
 		return false;
 	}
 	if (whole && options->component_size != 0x10000 &&
@@ -285,23 +285,24 @@ bool sim_options_complete(struct sim_options *options, char *message, size_t mes
 	}
 	if (!whole && options->component_size < MIB) {
 		snprintf(message, message_size,
-			 "--bar-size 0x%llx: topologies A, B and C need 1M at least (64K of "
+			 "--bar-size 0x%" PRIx64 ": topologies A, B and C need 1M at least (64K of "
 			 "component registers and the register window)",
-			 (unsigned long long)options->component_size);
+			 options->component_size);
 		return false;
 	}
 	if (options->dpa_size < 256 * MIB || options->dpa_size > (GIB << 10) ||
 	    options->dpa_size % 4096 != 0) {
-		snprintf(
-			message, message_size,
-			"--dpa 0x%llx: must be 256M to 1T in whole pages; an HDM decoder counts in "
-			"256M",
-			(unsigned long long)options->dpa_size);
+		snprintf(message, message_size,
+			 "--dpa 0x%" PRIx64
+			 ": must be 256M to 1T in whole pages; an HDM decoder counts in "
+			 "256M",
+			 options->dpa_size);
 		return false;
 	}
 	if (options->dpa_offset % 4096 != 0) {
-		snprintf(message, message_size, "--dpa-file: offset=0x%llx is not page aligned",
-			 (unsigned long long)options->dpa_offset);
+		snprintf(message, message_size,
+			 "--dpa-file: offset=0x%" PRIx64 " is not page aligned",
+			 options->dpa_offset);
 		return false;
 	}
 	if (options->decoders == 0 || options->decoders > 10 ||
@@ -316,10 +317,11 @@ bool sim_options_complete(struct sim_options *options, char *message, size_t mes
 	    (options->firmware_base % (256 * MIB) != 0 ||
 	     options->firmware_base > UINT64_MAX - options->dpa_size)) {
 		snprintf(message, message_size,
-			 "--firmware-committed base=0x%llx: a decoder base is a multiple of 256M "
+			 "--firmware-committed base=0x%" PRIx64
+			 ": a decoder base is a multiple of 256M "
 			 "and "
 			 "must not wrap",
-			 (unsigned long long)options->firmware_base);
+			 options->firmware_base);
 		return false;
 	}
 	if (options->vectors == 0 || options->vectors > 2048 || options->queues == 0 ||

@@ -14,11 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/ranges.h"
 #include "core/fd.h"
+#include "core/ranges.h"
+#include "core/units.h"
 
-#define THP_SIZE             (UINT64_C(2) << 20)
-#define PREFAULT_CHUNK       (UINT64_C(64) << 20)
+#define THP_SIZE             (2 * MIB)
+#define PREFAULT_CHUNK       (64 * MIB)
 #define PREFAULT_THREADS_MAX 64u
 #define HOST_NODES_MAX       1024
 #define HUGE_SHIFT           26 /* MAP_HUGE_SHIFT and MFD_HUGE_SHIFT */

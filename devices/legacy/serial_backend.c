@@ -2,6 +2,7 @@
 #include "devices/legacy/serial_backend.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -141,8 +142,9 @@ static void backend_count_dropped(struct serial_backend *backend, size_t count)
 	/* That a socket has no client at the moment is no news. */
 	if (backend->channel.output_fd >= 0)
 		log_limited(backend->logger, &backend->dropped_limit, LOG_LEVEL_WARNING,
-			    backend->name, "nobody takes the output: %llu bytes dropped so far",
-			    (unsigned long long)backend->dropped);
+			    backend->name,
+			    "nobody takes the output: %" PRIu64 " bytes dropped so far",
+			    backend->dropped);
 }
 
 /* Writes as much as goes without waiting. Caller holds the lock. */

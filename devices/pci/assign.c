@@ -2,6 +2,7 @@
 #include "devices/pci/assign.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "core/bytes.h"
@@ -263,11 +264,11 @@ static int pci_assign_space(struct pci_bus *bus, enum pci_space space, unsigned 
 		log_message(options->logger,
 			    space == PCI_SPACE_IO ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
 			    bus->devices[failed / 8]->name,
-			    "%s %zu does not fit the %s window of %#llx bytes at %#llx: make the "
+			    "%s %zu does not fit the %s window of 0x%" PRIx64 " bytes at 0x%" PRIx64
+			    ": make the "
 			    "window larger or attach fewer devices",
 			    failed % 8 == PCI_TAG_BRIDGE ? "bridge window" : "BAR", failed % 8,
-			    pci_space_names[space], (unsigned long long)window->size,
-			    (unsigned long long)window->base);
+			    pci_space_names[space], window->size, window->base);
 		goto free_list;
 	}
 	/* A bridge with nothing behind it in this space is not in the list: close it first. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "core/bytes.h"
 #include "devices/pci/bus.h"
@@ -125,9 +126,10 @@ static void pci_bar_refuse(struct pci_device *device, unsigned int index, uint64
 	bar->refused = true;
 	bar->refused_address = address;
 	log_limited(device->root->options.logger, &device->limit, LOG_LEVEL_WARNING, device->name,
-		    "BAR %u (%#llx bytes) cannot be placed at %#llx: %s%s; it reads all-ones until "
+		    "BAR %u (0x%" PRIx64 " bytes) cannot be placed at 0x%" PRIx64
+		    ": %s%s; it reads all-ones until "
 		    "the guest moves it",
-		    index, (unsigned long long)bar->size, (unsigned long long)address, cause, what);
+		    index, bar->size, address, cause, what);
 }
 
 static void pci_bar_unmap(struct pci_device *device, unsigned int index)

@@ -35,7 +35,6 @@ void pci_root_destroy(struct pci_root *root);
 
 void pci_root_lock(struct pci_root *root);
 void pci_root_unlock(struct pci_root *root);
-const struct pci_root_options *pci_root_get_options(const struct pci_root *root);
 
 /*
  * A host bridge: a root bus @first_bus and the numbers up to @last_bus for the bridges below it.

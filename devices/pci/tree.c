@@ -14,11 +14,6 @@ void pci_root_unlock(struct pci_root *root)
 	pthread_mutex_unlock(&root->lock);
 }
 
-const struct pci_root_options *pci_root_get_options(const struct pci_root *root)
-{
-	return &root->options;
-}
-
 struct pci_bus *pci_bus_create(struct pci_root *root, struct pci_device *bridge)
 {
 	struct pci_bus *bus = calloc(1, sizeof(*bus));

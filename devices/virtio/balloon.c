@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <linux/virtio_balloon.h>
 #include <pthread.h>
@@ -87,8 +88,8 @@ static void release(struct balloon *balloon, const struct guest_ram_block *block
 	    (advice == MADV_DONTNEED || madvise((void *)start, end - start, MADV_DONTNEED))) {
 		log_limited(balloon->device.environment.logger, &balloon->device.error_limit,
 			    LOG_LEVEL_WARNING, balloon->name,
-			    "balloon: cannot give %llu bytes back to the host: %s",
-			    (unsigned long long)(end - start), strerror(errno));
+			    "balloon: cannot give %" PRIu64 " bytes back to the host: %s",
+			    (end - start), strerror(errno));
 		return;
 	}
 	count(balloon, BALLOON_FREED_BYTES, end - start);
@@ -420,9 +421,10 @@ static int check_size(const struct balloon *balloon, uint64_t size)
 	    size >> BALLOON_SHIFT <= UINT32_MAX)
 		return 0;
 	log_error(balloon->device.environment.logger, balloon->name,
-		  "balloon: size is %llu; a multiple of 4096 up to the guest's RAM of %llu bytes "
+		  "balloon: size is %" PRIu64
+		  "; a multiple of 4096 up to the guest's RAM of %" PRIu64 " bytes "
 		  "works",
-		  (unsigned long long)size, (unsigned long long)balloon->ram_bytes);
+		  size, balloon->ram_bytes);
 	return -EINVAL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +124,9 @@ static int read_geometry(struct blk_image *image, const struct logger *logger, c
 	}
 	if (image->size == 0 || image->size % image->block_size) {
 		log_error(logger, name,
-			  "disk %s: its size, %llu bytes, is %s; enlarge it with truncate -s",
-			  image->path, (unsigned long long)image->size,
+			  "disk %s: its size, %" PRIu64
+			  " bytes, is %s; enlarge it with truncate -s",
+			  image->path, image->size,
 			  image->size == 0 ? "not a disk's"
 			  : image->block_size == BLK_SECTOR
 				  ? "no multiple of 512"

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/falloc.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/atomics.h"
+#include "core/units.h"
 #include "devices/virtio/blk_internal.h"
 
 /* Requests as virtio 1.2, 5.2.6 describes them; no assumption about how they are cut into
@@ -14,7 +16,7 @@
 
 #define HEADER_BYTES     16u
 #define ZERO_BUFFER      65536u
-#define BOUNCE_LIMIT     (16u << 20) /* bytes of a misaligned O_DIRECT request */
+#define BOUNCE_LIMIT     (16 * MIB) /* bytes of a misaligned O_DIRECT request */
 #define MEMORY_ALIGNMENT 512u
 
 /* Drop @bytes at the front of an array of iovecs. */
@@ -79,9 +81,9 @@ static int parse_transfer(struct blk *blk, struct blk_request *request, uint64_t
 	if ((write && blk->image.readonly) || !in_range(blk, sector, request->bytes)) {
 		blk_count(blk, BLK_ERRORS, 1);
 		log_limited(blk->device.environment.logger, &blk->io_limit, LOG_LEVEL_WARNING,
-			    blk->name, "disk %s: %s of %llu bytes at sector %llu refused: %s",
-			    blk->image.path, write ? "write" : "read",
-			    (unsigned long long)request->bytes, (unsigned long long)sector,
+			    blk->name,
+			    "disk %s: %s of %" PRIu64 " bytes at sector %" PRIu64 " refused: %s",
+			    blk->image.path, write ? "write" : "read", request->bytes, sector,
 			    write && blk->image.readonly
 				    ? "the disk is read-only"
 				    : "beyond the end or no multiple of the block size");
@@ -273,9 +275,10 @@ bool blk_request_result(struct blk *blk, struct blk_request *request, ssize_t re
 		request->written = 0;
 		blk_count(blk, BLK_ERRORS, 1);
 		log_limited(blk->device.environment.logger, &blk->io_limit, LOG_LEVEL_ERROR,
-			    blk->name, "disk %s: %s at byte %llu: %s; the guest gets an I/O error",
-			    blk->image.path, type_name(request->type),
-			    (unsigned long long)request->offset, strerror((int)-result));
+			    blk->name,
+			    "disk %s: %s at byte %" PRIu64 ": %s; the guest gets an I/O error",
+			    blk->image.path, type_name(request->type), request->offset,
+			    strerror((int)-result));
 	}
 	return false;
 }

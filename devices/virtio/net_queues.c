@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -238,9 +239,8 @@ static void send_chain(struct net *net, const struct virtqueue_chain *chain)
 			if (errno != EAGAIN && errno != ENOBUFS)
 				log_limited(net->device.environment.logger, &net->limit,
 					    LOG_LEVEL_WARNING, net->name,
-					    "tap %s: packet of %llu bytes dropped: %s%s",
-					    net->tap.name, (unsigned long long)chain->out_bytes,
-					    strerror(errno),
+					    "tap %s: packet of %" PRIu64 " bytes dropped: %s%s",
+					    net->tap.name, chain->out_bytes, strerror(errno),
 					    errno == EIO ? "; use ip link set ... up" : "");
 		} else {
 			net_count(net, NET_TX_PACKETS, 1);

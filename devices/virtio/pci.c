@@ -2,6 +2,7 @@
 #include "devices/virtio/pci.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -183,9 +184,9 @@ static void assign_ioeventfd(struct virtio_pci *transport, struct virtio_pci_que
 	if (result)
 		/* The trapped write does the same, only slower. */
 		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
-			    device->name, "queue %u: KVM_IOEVENTFD at 0x%llx: %s; kicks are slow",
-			    queue->index, (unsigned long long)queue->ioeventfd_address,
-			    strerror(-result));
+			    device->name,
+			    "queue %u: KVM_IOEVENTFD at 0x%" PRIx64 ": %s; kicks are slow",
+			    queue->index, queue->ioeventfd_address, strerror(-result));
 	else
 		queue->ioeventfd = true;
 }
@@ -578,9 +579,4 @@ void virtio_pci_destroy(struct virtio_pci *transport)
 struct pci_device *virtio_pci_function(struct virtio_pci *transport)
 {
 	return &transport->function;
-}
-
-struct virtio_device *virtio_pci_device(struct virtio_pci *transport)
-{
-	return transport->device;
 }

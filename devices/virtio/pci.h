@@ -33,7 +33,6 @@ void virtio_pci_destroy(struct virtio_pci *transport);
 
 /* The function to plug in; valid until virtio_pci_destroy(). */
 struct pci_device *virtio_pci_function(struct virtio_pci *transport);
-struct virtio_device *virtio_pci_device(struct virtio_pci *transport);
 
 /* Quiesce / continue. vCPUs are paused. Any thread but a vCPU's; both may be repeated. */
 void virtio_pci_pause(struct virtio_pci *transport);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <endian.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -72,10 +73,10 @@ static bool accept_features(struct virtio_pci *transport)
 	if (unknown || !(transport->driver_features & (1ull << VIRTIO_F_VERSION_1))) {
 		log_limited(device->environment.logger, &device->error_limit, LOG_LEVEL_WARNING,
 			    device->name,
-			    "FEATURES_OK refused: the driver accepted 0x%llx of 0x%llx "
+			    "FEATURES_OK refused: the driver accepted 0x%" PRIx64 " of 0x%" PRIx64
+			    " "
 			    "(VERSION_1 is required, unoffered bits are not allowed)",
-			    (unsigned long long)transport->driver_features,
-			    (unsigned long long)device->device_features);
+			    transport->driver_features, device->device_features);
 		return false;
 	}
 	if (!virtio_pci_event(transport, VIRTIO_EVENT_FEATURES_OK))

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/vhost.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,8 +204,8 @@ static int open_vhost(struct vsock *vsock, const struct logger *logger)
 		what = "claim the CID";
 	}
 	if (result)
-		log_error(logger, vsock->name, "vsock cid %llu: %s: %s; %s",
-			  (unsigned long long)vsock->cid, what, strerror(-result),
+		log_error(logger, vsock->name, "vsock cid %" PRIu64 ": %s: %s; %s", vsock->cid,
+			  what, strerror(-result),
 			  result == -EADDRINUSE
 				  ? "another machine has this CID"
 				  : "load vhost_vsock, or give a socket path instead");
@@ -217,8 +218,8 @@ static int check_options(const struct virtio_vsock_options *options, const char 
 	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
 
 	if (options->cid < 3 || options->cid >= UINT32_MAX) {
-		log_error(logger, name, "vsock: cid is %llu; a guest has 3 to 4294967294",
-			  (unsigned long long)options->cid);
+		log_error(logger, name, "vsock: cid is %" PRIu64 "; a guest has 3 to 4294967294",
+			  options->cid);
 		return -EINVAL;
 	}
 	if (options->vhost)

@@ -3,6 +3,7 @@
 #include "guest-fw/acpi/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,10 +175,10 @@ static int acpi_check_place(uint64_t gpa, size_t size, struct acpi_result *resul
 
 	if (gpa % 16 == 0 && gpa != 0 && !__builtin_add_overflow(gpa, (uint64_t)size, &end))
 		return 0;
-	snprintf(
-		result->reason, sizeof(result->reason),
-		"gpa: tables of %zu bytes at 0x%llx must be 16-byte aligned, not at 0 and not wrap",
-		size, (unsigned long long)gpa);
+	snprintf(result->reason, sizeof(result->reason),
+		 "gpa: tables of %zu bytes at 0x%" PRIx64
+		 " must be 16-byte aligned, not at 0 and not wrap",
+		 size, gpa);
 	return -EINVAL;
 }
 

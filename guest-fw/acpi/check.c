@@ -3,6 +3,7 @@
 #include "guest-fw/acpi/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -142,11 +143,11 @@ static int check_register(const struct acpi_checker *checker, const char *name,
 		return acpi_reject(checker, "%s.space: %d is neither memory nor I/O", name,
 				   (int)reg->space);
 	if (reg->space == ACPI_SPACE_IO && reg->address > IO_SPACE_SIZE - size)
-		return acpi_reject(checker, "%s.address: 0x%llx is not an I/O port", name,
-				   (unsigned long long)reg->address);
+		return acpi_reject(checker, "%s.address: 0x%" PRIx64 " is not an I/O port", name,
+				   reg->address);
 	if (reg->address % size)
-		return acpi_reject(checker, "%s.address: 0x%llx is not aligned to %u bytes", name,
-				   (unsigned long long)reg->address, size);
+		return acpi_reject(checker, "%s.address: 0x%" PRIx64 " is not aligned to %u bytes",
+				   name, reg->address, size);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* Validation of struct acpi_machine: SRAT, SLIT and HMAT. */
 #include "guest-fw/acpi/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum domain_kind {
@@ -34,8 +35,8 @@ static int check_memory(const struct acpi_checker *checker, struct domain_set *s
 		uint64_t last;
 
 		if (!memory->size || __builtin_add_overflow(memory->base, memory->size - 1, &last))
-			return acpi_reject(checker, "memory[%zu].size: 0x%llx is 0 or wraps", i,
-					   (unsigned long long)memory->size);
+			return acpi_reject(checker, "memory[%zu].size: 0x%" PRIx64 " is 0 or wraps",
+					   i, memory->size);
 		for (size_t j = 0; j < i; j++) {
 			const struct acpi_memory_affinity *other = &machine->memory[j];
 

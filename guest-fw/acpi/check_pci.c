@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Validation of struct acpi_machine: ECAM, bridges, windows, CXL, and that nothing overlaps. */
+
+#include <inttypes.h>
+
+#include "core/units.h"
 #include "guest-fw/acpi/internal.h"
 
-#define MEBIBYTE      UINT64_C(0x100000)
 #define IO_SPACE_LAST UINT64_C(0xffff)
-#define FOUR_GIB      (UINT64_C(1) << 32)
+#define FOUR_GIB      (4 * GIB)
 
 static int check_ecams(const struct acpi_checker *checker)
 {
@@ -15,11 +18,11 @@ static int check_ecams(const struct acpi_checker *checker)
 	for (size_t i = 0; !result && i < machine->ecam_count; i++) {
 		const struct acpi_ecam *ecam = &machine->ecams[i];
 
-		if (!ecam->base || ecam->base % MEBIBYTE ||
-		    ecam->base > UINT64_MAX - 256 * MEBIBYTE)
+		if (!ecam->base || ecam->base % MIB || ecam->base > UINT64_MAX - 256 * MIB)
 			return acpi_reject(checker,
-					   "ecams[%zu].base: 0x%llx is not 1 MiB aligned or wraps",
-					   i, (unsigned long long)ecam->base);
+					   "ecams[%zu].base: 0x%" PRIx64
+					   " is not 1 MiB aligned or wraps",
+					   i, ecam->base);
 		if (ecam->last_bus < ecam->first_bus)
 			return acpi_reject(checker, "ecams[%zu].last_bus: %u is below first_bus %u",
 					   i, ecam->last_bus, ecam->first_bus);
@@ -44,15 +47,16 @@ static int check_window(const struct acpi_checker *checker, size_t bridge, size_
 	uint64_t last;
 
 	if (!window->size || __builtin_add_overflow(window->base, window->size - 1, &last))
-		return acpi_reject(checker, "bridges[%zu].windows[%zu].size: 0x%llx is 0 or wraps",
-				   bridge, index, (unsigned long long)window->size);
+		return acpi_reject(checker,
+				   "bridges[%zu].windows[%zu].size: 0x%" PRIx64 " is 0 or wraps",
+				   bridge, index, window->size);
 	if (window->kind == ACPI_WINDOW_IO) {
 		if (window->prefetchable || last > IO_SPACE_LAST)
 			return acpi_reject(checker,
-					   "bridges[%zu].windows[%zu]: 0x%llx to 0x%llx is no I/O "
+					   "bridges[%zu].windows[%zu]: 0x%" PRIx64 " to 0x%" PRIx64
+					   " is no I/O "
 					   "window, or prefetchable",
-					   bridge, index, (unsigned long long)window->base,
-					   (unsigned long long)last);
+					   bridge, index, window->base, last);
 		if (config_ports && window->base < ACPI_CONFIG_PORT + ACPI_CONFIG_PORT_SIZE &&
 		    last >= ACPI_CONFIG_PORT)
 			return acpi_reject(
@@ -67,10 +71,10 @@ static int check_window(const struct acpi_checker *checker, size_t bridge, size_
 				   index, (int)window->kind);
 	if (!window->base || (window->base < FOUR_GIB && last >= FOUR_GIB))
 		return acpi_reject(checker,
-				   "bridges[%zu].windows[%zu]: 0x%llx to 0x%llx starts at 0 or "
+				   "bridges[%zu].windows[%zu]: 0x%" PRIx64 " to 0x%" PRIx64
+				   " starts at 0 or "
 				   "crosses 4 GiB",
-				   bridge, index, (unsigned long long)window->base,
-				   (unsigned long long)last);
+				   bridge, index, window->base, last);
 	return 0;
 }
 
@@ -144,11 +148,11 @@ static int check_bridge(const struct acpi_checker *checker, size_t index, bool c
 	if (bridge->kind == ACPI_BRIDGE_CXL &&
 	    (!bridge->component_base || bridge->component_base % ACPI_CHBS_LENGTH ||
 	     bridge->component_base > UINT64_MAX - ACPI_CHBS_LENGTH))
-		return acpi_reject(
-			checker,
-			"bridges[%zu].component_base: 0x%llx is 0, not 64 KiB aligned or "
-			"wraps",
-			index, (unsigned long long)bridge->component_base);
+		return acpi_reject(checker,
+				   "bridges[%zu].component_base: 0x%" PRIx64
+				   " is 0, not 64 KiB aligned or "
+				   "wraps",
+				   index, bridge->component_base);
 	return 0;
 }
 
@@ -187,15 +191,15 @@ static int check_cfmws(const struct acpi_checker *checker, size_t index)
 				   "cfmws[%zu].target_count: %u is not 1, 2, 3, 4, 6, 8, 12 or 16",
 				   index, window->target_count);
 	if (!window->base || window->base % ACPI_CFMWS_ALIGNMENT)
-		return acpi_reject(checker, "cfmws[%zu].base: 0x%llx is not 256 MiB aligned", index,
-				   (unsigned long long)window->base);
+		return acpi_reject(checker, "cfmws[%zu].base: 0x%" PRIx64 " is not 256 MiB aligned",
+				   index, window->base);
 	if (!window->size || window->size % (ACPI_CFMWS_ALIGNMENT * window->target_count) ||
 	    __builtin_add_overflow(window->base, window->size - 1, &last))
-		return acpi_reject(
-			checker,
-			"cfmws[%zu].size: 0x%llx is 0, wraps, or is no multiple of 256 MiB "
-			"times %u targets",
-			index, (unsigned long long)window->size, window->target_count);
+		return acpi_reject(checker,
+				   "cfmws[%zu].size: 0x%" PRIx64
+				   " is 0, wraps, or is no multiple of 256 MiB "
+				   "times %u targets",
+				   index, window->size, window->target_count);
 	if (window->encoded_granularity > 6)
 		return acpi_reject(checker,
 				   "cfmws[%zu].encoded_granularity: %u is above 6 (16 KiB)", index,
@@ -275,8 +279,8 @@ static void map_collect(struct address_map *map, const struct acpi_machine *mach
 	for (size_t i = 0; i < machine->ecam_count; i++) {
 		const struct acpi_ecam *ecam = &machine->ecams[i];
 
-		map_add(map, "ecams", i, ecam->base + ecam->first_bus * MEBIBYTE,
-			(ecam->last_bus - ecam->first_bus + 1u) * MEBIBYTE, ADDRESS_DEVICE);
+		map_add(map, "ecams", i, ecam->base + ecam->first_bus * MIB,
+			(ecam->last_bus - ecam->first_bus + 1u) * MIB, ADDRESS_DEVICE);
 	}
 	for (size_t i = 0; i < machine->bridge_count; i++)
 		map_bridge(map, &machine->bridges[i], i);
@@ -311,9 +315,9 @@ int acpi_check_address_map(const struct acpi_checker *checker)
 			if (a->first > b->last || b->first > a->last ||
 			    may_overlap(a->kind, b->kind))
 				continue;
-			return acpi_reject(checker, "%s[%zu]: 0x%llx to 0x%llx overlaps %s[%zu]",
-					   a->name, a->index, (unsigned long long)a->first,
-					   (unsigned long long)a->last, b->name, b->index);
+			return acpi_reject(
+				checker, "%s[%zu]: 0x%" PRIx64 " to 0x%" PRIx64 " overlaps %s[%zu]",
+				a->name, a->index, a->first, a->last, b->name, b->index);
 		}
 	}
 	return 0;

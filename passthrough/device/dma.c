@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -33,13 +34,12 @@ static int check_memory_lock(struct passthrough_device *device,
 	needed = address_space_ram_to_pin(device->transport->space, ram);
 	if (!needed || !memory_lock_is_limited(&limit) || needed <= limit)
 		return 0;
-	log_error(
-		device->environment.logger, device->id,
-		"VFIO locks all guest RAM in memory%s: %llu MiB, but the limit is %llu MiB. Raise "
-		"it (ulimit -l %llu, LimitMEMLOCK= in systemd) or give CAP_IPC_LOCK",
-		needed > ram ? ", once for each address space" : "",
-		(unsigned long long)(needed >> 20), (unsigned long long)(limit >> 20),
-		(unsigned long long)(needed >> 10));
+	log_error(device->environment.logger, device->id,
+		  "VFIO locks all guest RAM in memory%s: %" PRIu64 " MiB, but the limit is %" PRIu64
+		  " MiB. Raise "
+		  "it (ulimit -l %" PRIu64 ", LimitMEMLOCK= in systemd) or give CAP_IPC_LOCK",
+		  needed > ram ? ", once for each address space" : "", needed >> 20, limit >> 20,
+		  needed >> 10);
 	return -ENOMEM;
 }
 
@@ -66,9 +66,9 @@ int passthrough_map_ram(struct passthrough_device *device)
 	result = address_space_hold_ram(device->transport->space, blocks, count, &failed);
 	if (result)
 		log_error(device->environment.logger, device->id,
-			  "%#llx bytes of guest RAM at %#llx cannot be mapped for DMA: %s%s",
-			  (unsigned long long)blocks[failed].size,
-			  (unsigned long long)blocks[failed].gpa, strerror(-result),
+			  "0x%" PRIx64 " bytes of guest RAM at 0x%" PRIx64
+			  " cannot be mapped for DMA: %s%s",
+			  blocks[failed].size, blocks[failed].gpa, strerror(-result),
 			  result == -ENOMEM ? " (raise the memory lock limit: ulimit -l)" : "");
 	device->ram_held = !result;
 	return result;
@@ -102,9 +102,10 @@ bool passthrough_dma_map_memory(struct passthrough_device *device, uint64_t gpa,
 	if (result)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
-			    "%s at %#llx is not in the device's DMA map (%s): the guest can use "
+			    "%s at 0x%" PRIx64
+			    " is not in the device's DMA map (%s): the guest can use "
 			    "it, devices cannot",
-			    what, (unsigned long long)gpa, strerror(-result));
+			    what, gpa, strerror(-result));
 	return !result;
 }
 

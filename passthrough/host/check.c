@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/units.h"
 #include "passthrough/host/files.h"
-
-#define KIB UINT64_C(1024)
-#define MIB (KIB * KIB)
 
 static void __attribute__((format(printf, 3, 4)))
 found(struct host_finding *finding, enum host_state state, const char *format, ...)
