@@ -25,7 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct machine_config empty;
 	const struct cxvm_create_options options = {.size = sizeof(options), .log = check_line};
-	struct problems problems = {.report = NULL};
 	struct cxvm *vm;
 
 	if (cxvm_create(&vm, &options))
@@ -42,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vm->config.devices[i].use_iommufd = false;
 			vm->config.devices[i].use_group_fd = false;
 		}
-		vm_specify(vm, &problems);
+		vm_specify(vm, &vm->specification);
 		if (!vm->specification.memory.bytes)
 			abort();
 	}

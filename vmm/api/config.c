@@ -2,6 +2,7 @@
 #include "vmm/config/config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "vmm/api/vm.h"
 #include "vmm/config/options.h"
@@ -109,11 +110,6 @@ bool cxvm_uses_stdio(const struct cxvm *vm)
 		      vm->config.console.mode == CXVM_CONSOLE_STDIO);
 }
 
-void vm_specify(struct cxvm *vm, struct problems *problems)
-{
-	config_specify(&vm->config, &vm->specification, problems);
-}
-
 static void log_problem(void *opaque, const char *message)
 {
 	const struct cxvm *vm = opaque;
@@ -121,21 +117,27 @@ static void log_problem(void *opaque, const char *message)
 	log_error(&vm->logger, "config", "%s", message);
 }
 
-int vm_specify_or_log(struct cxvm *vm)
+int vm_specify(const struct cxvm *vm, struct machine_specification *specification)
 {
-	struct problems problems = {.report = log_problem, .opaque = vm};
+	struct problems problems = {.report = log_problem, .opaque = (void *)(uintptr_t)vm};
 
-	vm_specify(vm, &problems);
+	config_specify(&vm->config, specification, &problems);
 	return problems.count ? -EINVAL : 0;
 }
 
 int cxvm_check(struct cxvm *vm, void (*problem)(void *opaque, const char *message), void *opaque)
 {
 	struct problems problems = {.report = problem, .opaque = opaque};
+	struct machine_specification *specification;
 
 	if (!vm)
 		return -EINVAL;
-	vm_specify(vm, &problems);
-	config_probe(&vm->specification, &problems);
+	/* Not the one in @vm: a machine may be running by it. */
+	specification = malloc(sizeof(*specification));
+	if (!specification)
+		return -ENOMEM;
+	config_specify(&vm->config, specification, &problems);
+	config_probe(specification, &problems);
+	free(specification);
 	return problems.count;
 }

@@ -143,7 +143,7 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 		return -EINVAL;
 	if (atomic_load(&vm->state) != CXVM_STATE_CREATED || atomic_load(&vm->machine))
 		return -EBUSY;
-	error = vm_specify_or_log(vm);
+	error = vm_specify(vm, &vm->specification);
 	if (error)
 		return error;
 	options.specification = &vm->specification;

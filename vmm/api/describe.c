@@ -18,9 +18,27 @@ static int describe(struct machine *machine, enum cxvm_format format, char **tex
 	return result;
 }
 
+/* A machine that was built and never run is the only plan that cannot be wrong. */
+static int describe_plan(const struct cxvm *vm, struct machine_specification *specification,
+			 enum cxvm_format format, char **text)
+{
+	const struct machine_options options = {
+		.specification = specification, .logger = &vm->logger, .kvm_fd = -1};
+	struct machine *machine;
+	int result = vm_specify(vm, specification);
+
+	if (!result)
+		result = machine_create(&machine, &options);
+	if (result)
+		return result;
+	result = describe(machine, format, text);
+	machine_destroy(machine);
+	return result;
+}
+
 int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 {
-	struct machine_options options = {.kvm_fd = -1};
+	struct machine_specification *specification;
 	struct machine *machine;
 	int result;
 
@@ -29,16 +47,10 @@ int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text)
 	machine = atomic_load(&vm->machine);
 	if (machine)
 		return describe(machine, format, text);
-	/* A machine that was built and never run is the only plan that cannot be wrong. */
-	result = vm_specify_or_log(vm);
-	if (result)
-		return result;
-	options.specification = &vm->specification;
-	options.logger = &vm->logger;
-	result = machine_create(&machine, &options);
-	if (result)
-		return result;
-	result = describe(machine, format, text);
-	machine_destroy(machine);
+	specification = malloc(sizeof(*specification));
+	if (!specification)
+		return -ENOMEM;
+	result = describe_plan(vm, specification, format, text);
+	free(specification);
 	return result;
 }

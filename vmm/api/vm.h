@@ -11,7 +11,6 @@
 
 #include "core/log.h"
 #include "vmm/config/config.h"
-#include "vmm/config/problems.h"
 #include "vmm/machine/machine.h"
 
 struct cxvm {
@@ -20,8 +19,8 @@ struct cxvm {
 	void *log_opaque;
 	int kvm_fd; /* -1: open /dev/kvm */
 	int event_fd;
-	struct machine_config config; /* what was asked for */
-	struct machine_specification specification;
+	struct machine_config config;               /* what was asked for */
+	struct machine_specification specification; /* of the machine; cxvm_run() fills it */
 	_Atomic(enum cxvm_state) state;
 	/*
 	 * Set while cxvm_run() has a machine. The signal-safe calls may not take a lock, so they
@@ -31,11 +30,8 @@ struct cxvm {
 	atomic_bool stop_requested; /* cxvm_stop() before there was a machine */
 };
 
-/* vm_specify() - what was asked for so far, as the machine's specification; problems go to
- * @problems. Check, description and start all begin with it. */
-void vm_specify(struct cxvm *vm, struct problems *problems);
-
-/* As vm_specify(), each problem logged. Returns 0 or -EINVAL. */
-int vm_specify_or_log(struct cxvm *vm);
+/* vm_specify() - config_specify() of what was asked for so far, each problem logged. @specification
+ * lives as long as the machine that is built from it. Returns 0 or -EINVAL. */
+int vm_specify(const struct cxvm *vm, struct machine_specification *specification);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "tests/unit/api/api_log.h"
 #include "vmm/api/vm.h"
-#include "vmm/config/probe.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -336,14 +335,25 @@ Test(check, what_is_right_has_no_problem)
 	};
 
 	for (size_t i = 0; i < COUNT(fine); i++) {
-		struct problems problems = {.report = NULL};
+		int count;
 
 		configure(&fine[i]);
-		vm_specify(log_.vm, &problems);
-		config_probe(&log_.vm->specification, &problems);
-		cr_expect_eq(problems.count, 1 + (access("/dev/kvm", R_OK | W_OK) != 0),
-			     "%s %s: %d", fine[i].section, fine[i].text, problems.count);
+		count = cxvm_check(log_.vm, NULL, NULL);
+		cr_expect_eq(count, 1 + (access("/dev/kvm", R_OK | W_OK) != 0), "%s %s: %d",
+			     fine[i].section, fine[i].text, count);
 	}
+}
+
+/* A machine may be running by it. */
+Test(check, leaves_the_specification_of_the_machine_alone)
+{
+	static struct machine_specification before;
+
+	memset(&log_.vm->specification, 0xa5, sizeof(before));
+	memcpy(&before, &log_.vm->specification, sizeof(before));
+	set("cpus", "2");
+	cr_assert_gt(cxvm_check(log_.vm, NULL, NULL), 0);
+	cr_assert_eq(memcmp(&before, &log_.vm->specification, sizeof(before)), 0);
 }
 
 Test(check, all_of_them_at_once)

@@ -164,7 +164,6 @@ Test(cxvm, describe_looks_at_its_arguments)
 	cr_assert_eq(cxvm_describe(log_.vm, CXVM_FORMAT_TEXT, NULL), -EINVAL);
 }
 
-/* Messages above the level do not reach the callback. */
 Test(cxvm, a_refused_option_is_logged_once)
 {
 	cr_assert_eq(cxvm_set_option(log_.vm, "disk", "colour=red"), -EINVAL);
