@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/guest_memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -93,6 +94,8 @@ static int slot_take(struct guest_memory *memory, uint32_t *slot)
 
 static void slot_give_back(struct guest_memory *memory, uint32_t slot)
 {
+	/* Two owners of a slot would take each other's memory from the guest. */
+	assert(memory->slots_used[slot / 64] & UINT64_C(1) << (slot % 64));
 	memory->slots_used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/bytes.h"
+#include "core/ranges.h"
 #include "devices/pci/bus.h"
 
 #define PCI_BRIDGE_IO_GRANULARITY     0x1000u
@@ -39,14 +40,6 @@ static int pci_request_compare(const void *left, const void *right)
 	return a->tag < b->tag ? -1 : a->tag > b->tag;
 }
 
-static int pci_align_up(uint64_t value, uint64_t alignment, uint64_t *result)
-{
-	if (__builtin_add_overflow(value, alignment - 1, result))
-		return -EOVERFLOW;
-	*result &= ~(alignment - 1);
-	return 0;
-}
-
 int pci_plan_extent(struct pci_request *requests, size_t count, uint64_t granularity,
 		    uint64_t *size, uint64_t *alignment)
 {
@@ -58,10 +51,10 @@ int pci_plan_extent(struct pci_request *requests, size_t count, uint64_t granula
 		return 0;
 	qsort(requests, count, sizeof(*requests), pci_request_compare);
 	for (size_t i = 0; i < count; i++)
-		if (pci_align_up(end, requests[i].alignment, &end) ||
+		if (!align_up(end, requests[i].alignment, &end) ||
 		    __builtin_add_overflow(end, requests[i].size, &end))
 			return -EOVERFLOW;
-	if (pci_align_up(end, granularity, &end))
+	if (!align_up(end, granularity, &end))
 		return -EOVERFLOW;
 	*size = end;
 	*alignment = requests[0].alignment > granularity ? requests[0].alignment : granularity;
@@ -82,7 +75,7 @@ int pci_plan_place(struct pci_request *requests, size_t count, const struct pci_
 		return -ENOSPC;
 	for (size_t i = 0; i < count; i++) {
 		*failed = requests[i].tag;
-		if (pci_align_up(next, requests[i].alignment, &next) || next > end ||
+		if (!align_up(next, requests[i].alignment, &next) || next > end ||
 		    requests[i].size > end - next)
 			return -ENOSPC;
 		requests[i].address = next;

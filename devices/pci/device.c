@@ -81,14 +81,6 @@ int pci_add_capability(struct pci_device *device, uint8_t id, uint16_t size)
 	return offset;
 }
 
-static bool pci_range_is_free(const struct pci_device *device, uint32_t offset, uint32_t size)
-{
-	for (uint32_t i = offset; i < offset + size; i++)
-		if (device->config[i] || device->writable[i] || device->write_1_to_clear[i])
-			return false;
-	return true;
-}
-
 static void pci_link_ext_capability(struct pci_device *device, uint16_t id, uint8_t version,
 				    uint16_t offset)
 {
@@ -101,24 +93,6 @@ static void pci_link_ext_capability(struct pci_device *device, uint16_t id, uint
 		bytes_put_le32(config + last,
 			       (bytes_get_le32(config + last) & 0xfffffu) | (uint32_t)offset << 20);
 	device->last_ext_capability = offset;
-}
-
-int pci_add_ext_capability_at(struct pci_device *device, uint16_t id, uint8_t version,
-			      uint16_t offset, uint16_t size)
-{
-	uint32_t end = (uint32_t)offset + size;
-
-	if (offset < PCI_FIRST_EXT_CAPABILITY || offset % 4 || size < 4 || end > PCI_CONFIG_SIZE)
-		return -EINVAL;
-	/* The chain starts at 0x100 (PCIe 7.6.1), whatever is there. */
-	if (!device->last_ext_capability && offset != PCI_FIRST_EXT_CAPABILITY)
-		return -EINVAL;
-	if (!pci_range_is_free(device, offset, size))
-		return -EEXIST;
-	if (end > device->next_ext_capability)
-		device->next_ext_capability = (uint16_t)((end + 3) & ~3u);
-	pci_link_ext_capability(device, id, version, offset);
-	return 0;
 }
 
 int pci_add_ext_capability(struct pci_device *device, uint16_t id, uint8_t version, uint16_t size)

@@ -141,11 +141,6 @@ void pci_device_init(struct pci_device *device, uint16_t vendor, uint16_t device
 int pci_add_capability(struct pci_device *device, uint8_t id, uint16_t size);
 int pci_add_ext_capability(struct pci_device *device, uint16_t id, uint8_t version, uint16_t size);
 
-/* Same, at an offset the caller chooses (pass-through keeps the device's own layout). -EINVAL,
- * -EEXIST. */
-int pci_add_ext_capability_at(struct pci_device *device, uint16_t id, uint8_t version,
-			      uint16_t offset, uint16_t size);
-
 /*
  * A Designated Vendor-Specific Extended Capability (PCIe 7.9.6): @length includes the 10 header
  * bytes. Returns the offset of the extended capability header or -ENOSPC.

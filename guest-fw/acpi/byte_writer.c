@@ -2,7 +2,6 @@
 #include "guest-fw/acpi/byte_writer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -12,47 +11,10 @@ void bytes_init_fixed(struct byte_writer *writer, void *data, size_t capacity)
 	*writer = (struct byte_writer){.data = data, .capacity = data ? capacity : 0};
 }
 
-void bytes_init_growing(struct byte_writer *writer, size_t limit)
-{
-	*writer = (struct byte_writer){.growth_limit = limit ? limit : 1};
-}
-
-void bytes_release(struct byte_writer *writer)
-{
-	if (writer->growth_limit) {
-		free(writer->data);
-		writer->data = NULL;
-		writer->capacity = 0;
-	}
-}
-
 void bytes_fail(struct byte_writer *writer, int error)
 {
 	if (!writer->error)
 		writer->error = error;
-}
-
-static void bytes_grow(struct byte_writer *writer, size_t needed)
-{
-	size_t capacity = writer->capacity ? writer->capacity : 1024;
-	uint8_t *data;
-
-	if (!writer->growth_limit || needed > writer->growth_limit) {
-		bytes_fail(writer, -ENOSPC);
-		return;
-	}
-	while (capacity < needed)
-		if (__builtin_mul_overflow(capacity, (size_t)2, &capacity))
-			capacity = needed;
-	if (capacity > writer->growth_limit)
-		capacity = writer->growth_limit;
-	data = realloc(writer->data, capacity);
-	if (!data) {
-		bytes_fail(writer, -ENOMEM);
-		return;
-	}
-	writer->data = data;
-	writer->capacity = capacity;
 }
 
 /* Count @size more bytes; returns where the first goes, or NULL when nothing may be stored. */
@@ -65,7 +27,7 @@ static uint8_t *bytes_extend(struct byte_writer *writer, size_t size)
 		return NULL;
 	}
 	if (!writer->error && end > writer->capacity)
-		bytes_grow(writer, end);
+		bytes_fail(writer, -ENOSPC);
 	writer->length = end;
 	return writer->error || !size ? NULL : writer->data + at;
 }

@@ -13,20 +13,13 @@
 struct byte_writer {
 	uint8_t *data;
 	size_t capacity;
-	size_t length;       /* bytes produced; larger than capacity after -ENOSPC */
-	size_t growth_limit; /* 0: the caller's buffer, fixed */
-	int error;           /* 0 or the first negative errno */
+	size_t length; /* bytes produced; larger than capacity after -ENOSPC */
+	int error;     /* 0 or the first negative errno */
 };
 
 /* bytes_init_fixed() - write into the caller's @data of @capacity bytes (NULL with 0: only count).
  */
 void bytes_init_fixed(struct byte_writer *writer, void *data, size_t capacity);
-
-/* bytes_init_growing() - own memory, up to @limit bytes; release with bytes_release(). */
-void bytes_init_growing(struct byte_writer *writer, size_t limit);
-
-/* bytes_release() - free the memory of a growing writer; harmless for a fixed one. */
-void bytes_release(struct byte_writer *writer);
 
 /* bytes_fail() - make @error sticky unless there already is one. */
 void bytes_fail(struct byte_writer *writer, int error);
