@@ -9,8 +9,9 @@
 #define SIM_V2_BI           0x00002000u
 #define SIM_V2_UIO          0x0f004000u
 #define SIM_V2_KEEP                                                                                \
-	(SIM_HDM_CTRL_COMMITTED | SIM_HDM_CTRL_ERROR | SIM_HDM_CTRL_HOST_ONLY) /* as in hardware   \
-										*/
+	(HDM_CONTROL_COMMITTED | HDM_CONTROL_ERROR_NOT_COMMITTED |                                 \
+	 HDM_CONTROL_HOST_ONLY) /* as in hardware                                                  \
+				 */
 
 void sim_comp_regs_init(struct sim_comp_regs *regs, const struct sim_options *options,
 			const struct sim_layout *layout)
@@ -19,7 +20,7 @@ void sim_comp_regs_init(struct sim_comp_regs *regs, const struct sim_options *op
 	regs->origin = options->origin;
 	regs->cache_capable = options->cache_capable;
 	regs->size = (uint32_t)layout->comp_regs_size;
-	regs->hdm_size = SIM_HDM_SIZE(options->decoders);
+	regs->hdm_size = HDM_DECODER_BLOCK_SIZE(options->decoders);
 	switch (options->origin) {
 	case SIM_ORIGIN_CACHEMEM:
 		regs->hdm = SIM_HDM_POINTER;
@@ -42,7 +43,7 @@ static uint32_t sim_comp_regs_block_offset(const struct sim_comp_regs *regs)
 void sim_comp_regs_snapshot(struct sim_comp_regs *regs, const struct sim_component_block *block)
 {
 	uint32_t origin = sim_comp_regs_block_offset(regs);
-	uint32_t decoders = (regs->hdm_size - SIM_HDM_DECODER(0)) / 0x20;
+	uint32_t decoders = (regs->hdm_size - SIM_HDM_DECODER(0)) / HDM_DECODER_STRIDE;
 	uint32_t end = regs->hdm + regs->hdm_size;
 
 	memset(regs->shadow, 0, sizeof(regs->shadow));
@@ -54,11 +55,11 @@ void sim_comp_regs_snapshot(struct sim_comp_regs *regs, const struct sim_compone
 	for (uint32_t n = 0; n < decoders; n++) {
 		uint32_t *decoder = &regs->shadow[(regs->hdm + SIM_HDM_DECODER(n)) / 4];
 
-		if (!(decoder[SIM_HDM_CONTROL / 4] & SIM_HDM_CTRL_LOCK))
+		if (!(decoder[SIM_HDM_CONTROL / 4] & HDM_CONTROL_LOCK_ON_COMMIT))
 			continue;
 		decoder[SIM_HDM_BASE_LOW / 4] = 0;
 		decoder[SIM_HDM_BASE_HIGH / 4] = 0;
-		decoder[SIM_HDM_CONTROL / 4] &= ~SIM_HDM_CTRL_LOCK;
+		decoder[SIM_HDM_CONTROL / 4] &= ~HDM_CONTROL_LOCK_ON_COMMIT;
 	}
 }
 
@@ -70,39 +71,41 @@ static void sim_comp_regs_write_v2(struct sim_comp_regs *regs, uint32_t offset, 
 
 	if (offset < regs->hdm)
 		return;
-	if (at == SIM_HDM_GLOBAL_CONTROL) {
+	if (at == HDM_DECODER_GLOBAL_CONTROL) {
 		/* Bit 0 only where capability bit 10 offers poison on decode error. */
-		*word = value & (regs->shadow[regs->hdm / 4] & 0x400u ? 3u : 2u);
+		*word = value & (regs->shadow[regs->hdm / 4] & HDM_CAPABILITY_POISON
+					 ? HDM_GLOBAL_ENABLE | HDM_GLOBAL_POISON
+					 : HDM_GLOBAL_ENABLE);
 		return;
 	}
 	if (at < SIM_HDM_DECODER(0))
 		return;
-	reg = (at - SIM_HDM_DECODER(0)) % 0x20;
+	reg = (at - SIM_HDM_DECODER(0)) % HDM_DECODER_STRIDE;
 	control = word - reg / 4 + SIM_HDM_CONTROL / 4;
 	switch (reg) {
 	case SIM_HDM_BASE_LOW:
 	case SIM_HDM_SIZE_LOW:
-		if (!(*control & SIM_HDM_CTRL_LOCK))
-			*word = value & 0xf0000000u;
+		if (!(*control & HDM_CONTROL_LOCK_ON_COMMIT))
+			*word = value & CXL_RANGE_LOW_MASK;
 		return;
 	case SIM_HDM_BASE_HIGH:
 	case SIM_HDM_SIZE_HIGH:
-		if (!(*control & SIM_HDM_CTRL_LOCK))
+		if (!(*control & HDM_CONTROL_LOCK_ON_COMMIT))
 			*word = value;
 		return;
 	case SIM_HDM_CONTROL:
-		if (*word & SIM_HDM_CTRL_LOCK) {
-			if (!(value & SIM_HDM_CTRL_LOCK))
-				*word &= ~SIM_HDM_CTRL_LOCK;
+		if (*word & HDM_CONTROL_LOCK_ON_COMMIT) {
+			if (!(value & HDM_CONTROL_LOCK_ON_COMMIT))
+				*word &= ~HDM_CONTROL_LOCK_ON_COMMIT;
 			return;
 		}
 		value &= ~(SIM_V2_ALWAYS_CLEAR | SIM_V2_UIO);
 		if (!regs->cache_capable)
 			value &= ~SIM_V2_BI;
 		value = (value & ~SIM_V2_KEEP) | (*word & SIM_V2_KEEP);
-		value &= ~SIM_HDM_CTRL_COMMITTED;
-		if (value & SIM_HDM_CTRL_COMMIT)
-			value |= SIM_HDM_CTRL_COMMITTED;
+		value &= ~HDM_CONTROL_COMMITTED;
+		if (value & HDM_CONTROL_COMMIT)
+			value |= HDM_CONTROL_COMMITTED;
 		*word = value;
 		return;
 	default:
@@ -118,16 +121,16 @@ static void sim_comp_regs_write_v3(struct sim_comp_regs *regs, uint32_t offset, 
 
 	if (offset < regs->hdm || at >= regs->hdm_size)
 		return;
-	if (at == SIM_HDM_GLOBAL_CONTROL) {
+	if (at == HDM_DECODER_GLOBAL_CONTROL) {
 		*word = value;
 		return;
 	}
 	if (at < SIM_HDM_DECODER(0))
 		return;
-	reg = (at - SIM_HDM_DECODER(0)) % 0x20;
+	reg = (at - SIM_HDM_DECODER(0)) % HDM_DECODER_STRIDE;
 	control = word - reg / 4 + SIM_HDM_CONTROL / 4;
 	if (reg < SIM_HDM_CONTROL) {
-		if (!(*control & (SIM_HDM_CTRL_COMMITTED | SIM_HDM_CTRL_LOCK)))
+		if (!(*control & (HDM_CONTROL_COMMITTED | HDM_CONTROL_LOCK_ON_COMMIT)))
 			*word = value;
 		return;
 	}
@@ -135,14 +138,14 @@ static void sim_comp_regs_write_v3(struct sim_comp_regs *regs, uint32_t offset, 
 		*word = value;
 		return;
 	}
-	if (*word & SIM_HDM_CTRL_COMMITTED) {
-		if (!(value & SIM_HDM_CTRL_COMMIT))
-			*word &=
-				~(SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_COMMITTED | SIM_HDM_CTRL_LOCK);
+	if (*word & HDM_CONTROL_COMMITTED) {
+		if (!(value & HDM_CONTROL_COMMIT))
+			*word &= ~(HDM_CONTROL_COMMIT | HDM_CONTROL_COMMITTED |
+				   HDM_CONTROL_LOCK_ON_COMMIT);
 		return;
 	}
-	value &= ~(SIM_HDM_CTRL_COMMITTED | SIM_HDM_CTRL_ERROR);
-	*word = value & SIM_HDM_CTRL_COMMIT ? value | SIM_HDM_CTRL_COMMITTED : value;
+	value &= ~(HDM_CONTROL_COMMITTED | HDM_CONTROL_ERROR_NOT_COMMITTED);
+	*word = value & HDM_CONTROL_COMMIT ? value | HDM_CONTROL_COMMITTED : value;
 }
 
 /* The size rules of pread() and pwrite(): returns the bytes to do, 0 for nothing, or -EINVAL. */
@@ -207,5 +210,5 @@ bool sim_comp_regs_committed(const struct sim_comp_regs *regs,
 
 	if (regs->origin == SIM_ORIGIN_HDM)
 		return sim_hdm_committed(&block->hdm, 0);
-	return regs->shadow[at / 4] & SIM_HDM_CTRL_COMMITTED;
+	return regs->shadow[at / 4] & HDM_CONTROL_COMMITTED;
 }

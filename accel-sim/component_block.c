@@ -4,19 +4,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define SIM_BLOCK_SIZE     0x10000u
-#define SIM_CACHEMEM_START 0x1000u
-#define SIM_CACHEMEM_END   0x2000u
+#define SIM_CACHEMEM_END   (CXL_COMPONENT_CACHEMEM + CXL_COMPONENT_CACHEMEM_SIZE)
 #define SIM_ARRAY_ENTRIES  3u
-#define SIM_RAS_UE_BITS    0x0001cfffu /* CXL 8.2.4.17.1: defined uncorrectable errors */
-#define SIM_RAS_CE_BITS    0x0000007fu
 #define SIM_RAS_CONTROL_RW 0x00002000u /* poison enable, bit 13 */
 
 void sim_component_reset_ras(struct sim_component_block *block)
 {
-	block->ras = (struct sim_ras){.uncorrectable_mask = SIM_RAS_UE_BITS,
-				      .uncorrectable_severity = SIM_RAS_UE_BITS,
-				      .correctable_mask = SIM_RAS_CE_BITS};
+	block->ras = (struct sim_ras){.uncorrectable_mask = CXL_RAS_UNCORRECTABLE_BITS,
+				      .uncorrectable_severity = CXL_RAS_UNCORRECTABLE_BITS,
+				      .correctable_mask = CXL_RAS_CORRECTABLE_BITS};
 }
 
 void sim_component_init(struct sim_component_block *block, unsigned int decoders, uint64_t dpa_size,
@@ -27,26 +23,20 @@ void sim_component_init(struct sim_component_block *block, unsigned int decoders
 	sim_hdm_init(&block->hdm, decoders, dpa_size, host_only);
 }
 
-/* Array entry: id 15:0, version 19:16, pointer 31:20 (CXL 8.2.4.4) */
-static uint32_t sim_component_entry(uint32_t id, uint32_t version, uint32_t pointer)
-{
-	return id | version << 16 | pointer << 20;
-}
-
 static uint32_t sim_component_ras_dword(const struct sim_ras *ras, uint32_t offset)
 {
 	switch (offset) {
-	case 0x00:
+	case CXL_RAS_UNCORRECTABLE_STATUS:
 		return ras->uncorrectable_status;
-	case 0x04:
+	case CXL_RAS_UNCORRECTABLE_MASK:
 		return ras->uncorrectable_mask;
-	case 0x08:
+	case CXL_RAS_UNCORRECTABLE_SEVERITY:
 		return ras->uncorrectable_severity;
-	case 0x0c:
+	case CXL_RAS_CORRECTABLE_STATUS:
 		return ras->correctable_status;
-	case 0x10:
+	case CXL_RAS_CORRECTABLE_MASK:
 		return ras->correctable_mask;
-	case 0x14:
+	case CXL_RAS_CONTROL:
 		return ras->control;
 	default:
 		return 0; /* header log */
@@ -57,22 +47,23 @@ uint32_t sim_component_dword(const struct sim_component_block *block, uint32_t o
 {
 	uint32_t at;
 
-	if (offset < SIM_CACHEMEM_START || offset >= SIM_CACHEMEM_END)
+	if (offset < CXL_COMPONENT_CACHEMEM || offset >= SIM_CACHEMEM_END)
 		return 0;
-	at = offset - SIM_CACHEMEM_START;
+	at = offset - CXL_COMPONENT_CACHEMEM;
 	switch (at) {
-	case 0x00: /* id 1, version 1, CXL.cachemem version 1 */
-		return sim_component_entry(1, 1, 0) | 1u << 20 | SIM_ARRAY_ENTRIES << 24;
-	case 0x04:
-		return sim_component_entry(2, 2, SIM_RAS_POINTER);
-	case 0x08:
-		return sim_component_entry(4, 2, SIM_LINK_POINTER);
-	case 0x0c:
-		return sim_component_entry(5, 1, SIM_HDM_POINTER);
+	case 0: /* the array: its header, then one dword an entry */
+		return CXL_ARRAY_HEADER(SIM_ARRAY_ENTRIES);
+	case 4:
+		return CXL_ARRAY_ENTRY(CXL_CAPABILITY_RAS, CXL_RAS_VERSION, SIM_RAS_POINTER);
+	case 8:
+		return CXL_ARRAY_ENTRY(CXL_CAPABILITY_LINK, CXL_LINK_VERSION, SIM_LINK_POINTER);
+	case 12:
+		return CXL_ARRAY_ENTRY(CXL_CAPABILITY_HDM_DECODER, CXL_HDM_VERSION,
+				       SIM_HDM_POINTER);
 	default:
 		break;
 	}
-	if (at >= SIM_RAS_POINTER && at < SIM_RAS_POINTER + SIM_RAS_SIZE)
+	if (at >= SIM_RAS_POINTER && at < SIM_RAS_POINTER + CXL_RAS_SIZE)
 		return sim_component_ras_dword(&block->ras, at - SIM_RAS_POINTER);
 	if (at == SIM_HDM_POINTER && block->hdm_capability_override)
 		return block->hdm_capability_override;
@@ -87,29 +78,30 @@ static void sim_component_write_dword(struct sim_component_block *block, uint32_
 	struct sim_ras *ras = &block->ras;
 	uint32_t at;
 
-	if (offset < SIM_CACHEMEM_START || offset >= SIM_CACHEMEM_END)
+	if (offset < CXL_COMPONENT_CACHEMEM || offset >= SIM_CACHEMEM_END)
 		return;
-	at = offset - SIM_CACHEMEM_START;
+	at = offset - CXL_COMPONENT_CACHEMEM;
 	value &= mask;
 	switch (at) {
-	case SIM_RAS_POINTER + 0x00:
+	case SIM_RAS_POINTER + CXL_RAS_UNCORRECTABLE_STATUS:
 		ras->uncorrectable_status &= ~value;
 		return;
-	case SIM_RAS_POINTER + 0x04:
+	case SIM_RAS_POINTER + CXL_RAS_UNCORRECTABLE_MASK:
 		ras->uncorrectable_mask =
-			((ras->uncorrectable_mask & ~mask) | value) & SIM_RAS_UE_BITS;
+			((ras->uncorrectable_mask & ~mask) | value) & CXL_RAS_UNCORRECTABLE_BITS;
 		return;
-	case SIM_RAS_POINTER + 0x08:
-		ras->uncorrectable_severity =
-			((ras->uncorrectable_severity & ~mask) | value) & SIM_RAS_UE_BITS;
+	case SIM_RAS_POINTER + CXL_RAS_UNCORRECTABLE_SEVERITY:
+		ras->uncorrectable_severity = ((ras->uncorrectable_severity & ~mask) | value) &
+					      CXL_RAS_UNCORRECTABLE_BITS;
 		return;
-	case SIM_RAS_POINTER + 0x0c:
+	case SIM_RAS_POINTER + CXL_RAS_CORRECTABLE_STATUS:
 		ras->correctable_status &= ~value;
 		return;
-	case SIM_RAS_POINTER + 0x10:
-		ras->correctable_mask = ((ras->correctable_mask & ~mask) | value) & SIM_RAS_CE_BITS;
+	case SIM_RAS_POINTER + CXL_RAS_CORRECTABLE_MASK:
+		ras->correctable_mask =
+			((ras->correctable_mask & ~mask) | value) & CXL_RAS_CORRECTABLE_BITS;
 		return;
-	case SIM_RAS_POINTER + 0x14:
+	case SIM_RAS_POINTER + CXL_RAS_CONTROL:
 		ras->control = ((ras->control & ~mask) | value) & SIM_RAS_CONTROL_RW;
 		return;
 	default:
@@ -122,7 +114,7 @@ static void sim_component_write_dword(struct sim_component_block *block, uint32_
 static bool sim_component_accepts(uint64_t offset, uint32_t size)
 {
 	return (size == 1 || size == 2 || size == 4 || size == 8) && offset % size == 0 &&
-	       offset < SIM_BLOCK_SIZE && size <= SIM_BLOCK_SIZE - offset;
+	       offset < CXL_COMPONENT_BLOCK_SIZE && size <= CXL_COMPONENT_BLOCK_SIZE - offset;
 }
 
 int sim_component_read(const struct sim_component_block *block, uint64_t offset, uint32_t size,

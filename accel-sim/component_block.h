@@ -13,8 +13,6 @@
 #define SIM_RAS_POINTER  0x080u
 #define SIM_LINK_POINTER 0x0d8u
 #define SIM_HDM_POINTER  0x110u
-#define SIM_RAS_SIZE     0x58u
-#define SIM_LINK_SIZE    0x38u
 
 struct sim_ras {
 	uint32_t uncorrectable_status; /* RW1C */

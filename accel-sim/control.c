@@ -159,7 +159,7 @@ static json_t *sim_control_info(const struct sim_server *server)
 		(json_int_t)layout->memory_size, "memory_region", (int)layout->memory_region,
 		"comp_regs_region", (int)layout->comp_regs_region, "dpa_size",
 		(json_int_t)server->device.options.dpa_size, "committed",
-		(decoder->control & SIM_HDM_CTRL_COMMITTED) != 0, "decoder_base",
+		(decoder->control & HDM_CONTROL_COMMITTED) != 0, "decoder_base",
 		(json_int_t)decoder->base, "link_down", server->device.link_down);
 }
 

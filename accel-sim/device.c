@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/pci_regs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -269,7 +270,7 @@ int sim_device_reset(struct sim_device *device)
 /* CXL 9.7: CXL reset, which does lose the decoders; synthesised at once instead of within 10 ms */
 static void sim_device_cxl_reset(struct sim_device *device, bool clear)
 {
-	const uint32_t status2 = SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_STATUS2;
+	const uint32_t status2 = SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_STATUS2;
 	bool failed = false;
 
 	sim_device_pause(device);
@@ -279,9 +280,12 @@ static void sim_device_cxl_reset(struct sim_device *device, bool clear)
 		      (off_t)device->options.dpa_offset, (off_t)device->options.dpa_size) != 0)
 		failed = true;
 	/* bit 1 complete, bit 2 error */
-	sim_config_set16(&device->config, status2,
-			 (uint16_t)((sim_config_get16(&device->config, status2) & ~0x6u) |
-				    (failed ? 0x4u : 0x2u)));
+	sim_config_set16(
+		&device->config, status2,
+		(uint16_t)((sim_config_get16(&device->config, status2) &
+			    ~(CXL_DEVICE_STATUS2_RESET_COMPLETE | CXL_DEVICE_STATUS2_RESET_ERROR)) |
+			   (failed ? CXL_DEVICE_STATUS2_RESET_ERROR
+				   : CXL_DEVICE_STATUS2_RESET_COMPLETE)));
 	device->counters.cxl_resets++;
 	sim_device_resume(device);
 }
@@ -459,11 +463,12 @@ static int sim_device_bounds(const struct sim_device *device, uint32_t region, u
 static int sim_device_read_config(struct sim_device *device, uint64_t offset, uint32_t size,
 				  void *data)
 {
-	const uint32_t status = 0x06;
-	uint16_t value = sim_config_get16(&device->config, status) & (uint16_t)~0x8u;
+	const uint32_t status = PCI_STATUS;
+	uint16_t value =
+		sim_config_get16(&device->config, status) & (uint16_t)~PCI_STATUS_INTERRUPT;
 
 	if (sim_irqs_level(&device->irqs))
-		value |= 0x8;
+		value |= PCI_STATUS_INTERRUPT;
 	sim_config_set16(&device->config, status, value);
 	return sim_config_read(&device->config, offset, size, data);
 }
@@ -497,13 +502,14 @@ int sim_device_read(struct sim_device *device, uint32_t region, uint64_t offset,
 
 static void sim_device_config_actions(struct sim_device *device, uint32_t actions)
 {
-	const uint32_t status2 = SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_STATUS2;
+	const uint32_t status2 = SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_STATUS2;
 
 	if (actions & SIM_CONFIG_WRITE_BACK) {
 		/* bit 0: the cache is invalid now; the simulated device has nothing to write back
 		 */
 		sim_config_set16(&device->config, status2,
-				 (uint16_t)(sim_config_get16(&device->config, status2) | 1u));
+				 (uint16_t)(sim_config_get16(&device->config, status2) |
+					    CXL_DEVICE_STATUS2_CACHE_INVALID));
 		device->counters.write_backs++;
 	}
 	if (actions & SIM_CONFIG_CXL_RESET)
@@ -534,7 +540,8 @@ int sim_device_write(struct sim_device *device, uint32_t region, uint64_t offset
 		result = sim_config_write(&device->config, offset, size, data, &actions);
 		/* command register, Interrupt Disable */
 		sim_irqs_disable_intx(&device->irqs,
-				      sim_config_get16(&device->config, 0x04) & 0x0400);
+				      sim_config_get16(&device->config, PCI_COMMAND) &
+					      PCI_COMMAND_INTX_DISABLE);
 		sim_device_config_actions(device, actions);
 	} else {
 		result = sim_device_memory(device, offset, size, NULL, data);

@@ -4,10 +4,10 @@
 #include <string.h>
 
 /* Capability bits 8 and 9: interleave on address bits 11:8 and 14:12; no 3/6/12 or 16 ways. */
-#define SIM_HDM_CAPABILITY_INTERLEAVE 0x300u
-#define SIM_HDM_MAX_GRANULARITY       6u
-#define SIM_HDM_MAX_WAYS_CODE         3u /* 8 ways */
-#define SIM_HDM_LOW_MASK              0xf0000000u
+#define SIM_HDM_CAPABILITY_INTERLEAVE                                                              \
+	(HDM_CAPABILITY_INTERLEAVE_11_8 | HDM_CAPABILITY_INTERLEAVE_14_12)
+#define SIM_HDM_MAX_GRANULARITY 6u
+#define SIM_HDM_MAX_WAYS_CODE   3u /* 8 ways */
 
 uint32_t sim_hdm_count_code(unsigned int count)
 {
@@ -20,7 +20,7 @@ void sim_hdm_reset(struct sim_hdm *hdm)
 	memset(hdm->decoders, 0, sizeof(hdm->decoders));
 	if (hdm->host_only) {
 		for (unsigned int n = 0; n < hdm->count; n++)
-			hdm->decoders[n].control = SIM_HDM_CTRL_HOST_ONLY;
+			hdm->decoders[n].control = HDM_CONTROL_HOST_ONLY;
 	}
 }
 
@@ -40,19 +40,19 @@ void sim_hdm_firmware_commit(struct sim_hdm *hdm, uint64_t base)
 
 	decoder->base = base;
 	decoder->size = hdm->dpa_size;
-	decoder->control |= SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_COMMITTED | SIM_HDM_CTRL_LOCK;
-	hdm->global_control = SIM_HDM_GLOBAL_ENABLE;
+	decoder->control |= HDM_CONTROL_COMMIT | HDM_CONTROL_COMMITTED | HDM_CONTROL_LOCK_ON_COMMIT;
+	hdm->global_control = HDM_GLOBAL_ENABLE;
 }
 
 bool sim_hdm_committed(const struct sim_hdm *hdm, unsigned int n)
 {
-	return n < hdm->count && (hdm->decoders[n].control & SIM_HDM_CTRL_COMMITTED);
+	return n < hdm->count && (hdm->decoders[n].control & HDM_CONTROL_COMMITTED);
 }
 
 /* Device memory that decoder n takes: its skip and its share of an interleaved range. */
 static uint64_t sim_hdm_used(const struct sim_decoder *decoder)
 {
-	uint32_t ways = (decoder->control & SIM_HDM_CTRL_IW) >> 4;
+	uint32_t ways = (decoder->control & HDM_CONTROL_WAYS_MASK) >> 4;
 	uint64_t used;
 
 	if (__builtin_add_overflow(decoder->skip, decoder->size >> ways, &used))
@@ -67,8 +67,8 @@ static bool sim_hdm_valid(const struct sim_hdm *hdm, unsigned int n)
 	const struct sim_decoder *decoder = &hdm->decoders[n];
 	uint64_t end, total = 0;
 
-	if (((decoder->control & SIM_HDM_CTRL_IW) >> 4) > SIM_HDM_MAX_WAYS_CODE ||
-	    (decoder->control & SIM_HDM_CTRL_IG) > SIM_HDM_MAX_GRANULARITY)
+	if (((decoder->control & HDM_CONTROL_WAYS_MASK) >> 4) > SIM_HDM_MAX_WAYS_CODE ||
+	    (decoder->control & HDM_CONTROL_GRANULARITY_MASK) > SIM_HDM_MAX_GRANULARITY)
 		return false;
 	if (decoder->size == 0 || decoder->base % SIM_HDM_UNIT != 0 ||
 	    decoder->size % SIM_HDM_UNIT != 0 ||
@@ -96,38 +96,40 @@ static bool sim_hdm_valid(const struct sim_hdm *hdm, unsigned int n)
 static void sim_hdm_write_control(struct sim_hdm *hdm, unsigned int n, uint32_t value)
 {
 	struct sim_decoder *decoder = &hdm->decoders[n];
-	const uint32_t fields =
-		SIM_HDM_CTRL_IG | SIM_HDM_CTRL_IW | SIM_HDM_CTRL_LOCK | SIM_HDM_CTRL_HOST_ONLY;
+	const uint32_t fields = HDM_CONTROL_GRANULARITY_MASK | HDM_CONTROL_WAYS_MASK |
+				HDM_CONTROL_LOCK_ON_COMMIT | HDM_CONTROL_HOST_ONLY;
 
-	if (decoder->control & SIM_HDM_CTRL_COMMITTED) {
+	if (decoder->control & HDM_CONTROL_COMMITTED) {
 		/* Locked until reset; else only COMMIT can change, and that releases the range. */
-		if (!(decoder->control & SIM_HDM_CTRL_LOCK) && !(value & SIM_HDM_CTRL_COMMIT))
-			decoder->control &= ~(SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_COMMITTED);
+		if (!(decoder->control & HDM_CONTROL_LOCK_ON_COMMIT) &&
+		    !(value & HDM_CONTROL_COMMIT))
+			decoder->control &= ~(HDM_CONTROL_COMMIT | HDM_CONTROL_COMMITTED);
 		return;
 	}
 	decoder->control = (decoder->control & ~fields) | (value & fields);
-	if (!(value & SIM_HDM_CTRL_COMMIT)) {
-		decoder->control &= ~(SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_ERROR);
+	if (!(value & HDM_CONTROL_COMMIT)) {
+		decoder->control &= ~(HDM_CONTROL_COMMIT | HDM_CONTROL_ERROR_NOT_COMMITTED);
 		return;
 	}
-	if (decoder->control & SIM_HDM_CTRL_COMMIT)
+	if (decoder->control & HDM_CONTROL_COMMIT)
 		return; /* still in the error state: software has to clear COMMIT first */
-	decoder->control |= SIM_HDM_CTRL_COMMIT;
-	decoder->control |= sim_hdm_valid(hdm, n) ? SIM_HDM_CTRL_COMMITTED : SIM_HDM_CTRL_ERROR;
+	decoder->control |= HDM_CONTROL_COMMIT;
+	decoder->control |=
+		sim_hdm_valid(hdm, n) ? HDM_CONTROL_COMMITTED : HDM_CONTROL_ERROR_NOT_COMMITTED;
 }
 
 uint32_t sim_hdm_read(const struct sim_hdm *hdm, uint32_t offset)
 {
 	const struct sim_decoder *decoder;
 
-	if (offset == SIM_HDM_CAPABILITY)
+	if (offset == HDM_DECODER_CAPABILITY)
 		return hdm->capability;
-	if (offset == SIM_HDM_GLOBAL_CONTROL)
+	if (offset == HDM_DECODER_GLOBAL_CONTROL)
 		return hdm->global_control;
-	if (offset < SIM_HDM_DECODER(0) || offset >= SIM_HDM_SIZE(hdm->count))
+	if (offset < SIM_HDM_DECODER(0) || offset >= HDM_DECODER_BLOCK_SIZE(hdm->count))
 		return 0;
-	decoder = &hdm->decoders[(offset - SIM_HDM_DECODER(0)) / 0x20];
-	switch ((offset - SIM_HDM_DECODER(0)) % 0x20) {
+	decoder = &hdm->decoders[(offset - SIM_HDM_DECODER(0)) / HDM_DECODER_STRIDE];
+	switch ((offset - SIM_HDM_DECODER(0)) % HDM_DECODER_STRIDE) {
 	case SIM_HDM_BASE_LOW:
 		return (uint32_t)decoder->base;
 	case SIM_HDM_BASE_HIGH:
@@ -152,7 +154,7 @@ static void sim_hdm_set_half(uint64_t *field, bool high, uint32_t value)
 	if (high)
 		*field = (*field & UINT32_MAX) | (uint64_t)value << 32;
 	else
-		*field = (*field & ~(uint64_t)UINT32_MAX) | (value & SIM_HDM_LOW_MASK);
+		*field = (*field & ~(uint64_t)UINT32_MAX) | (value & CXL_RANGE_LOW_MASK);
 }
 
 void sim_hdm_write(struct sim_hdm *hdm, uint32_t offset, uint32_t value, uint32_t mask)
@@ -162,21 +164,21 @@ void sim_hdm_write(struct sim_hdm *hdm, uint32_t offset, uint32_t value, uint32_
 	uint32_t reg;
 	unsigned int n;
 
-	if (offset == SIM_HDM_GLOBAL_CONTROL) {
+	if (offset == HDM_DECODER_GLOBAL_CONTROL) {
 		/* Poison on decode error is not offered (capability bit 10), so bit 0 stays 0. */
-		hdm->global_control = merged & SIM_HDM_GLOBAL_ENABLE;
+		hdm->global_control = merged & HDM_GLOBAL_ENABLE;
 		return;
 	}
-	if (offset < SIM_HDM_DECODER(0) || offset >= SIM_HDM_SIZE(hdm->count))
+	if (offset < SIM_HDM_DECODER(0) || offset >= HDM_DECODER_BLOCK_SIZE(hdm->count))
 		return;
-	n = (offset - SIM_HDM_DECODER(0)) / 0x20;
-	reg = (offset - SIM_HDM_DECODER(0)) % 0x20;
+	n = (offset - SIM_HDM_DECODER(0)) / HDM_DECODER_STRIDE;
+	reg = (offset - SIM_HDM_DECODER(0)) % HDM_DECODER_STRIDE;
 	decoder = &hdm->decoders[n];
 	if (reg == SIM_HDM_CONTROL) {
 		sim_hdm_write_control(hdm, n, merged);
 		return;
 	}
-	if (decoder->control & SIM_HDM_CTRL_COMMITTED)
+	if (decoder->control & HDM_CONTROL_COMMITTED)
 		return; /* RWL fields: frozen while committed */
 	if (reg == SIM_HDM_BASE_LOW || reg == SIM_HDM_BASE_HIGH)
 		sim_hdm_set_half(&decoder->base, reg == SIM_HDM_BASE_HIGH, merged);

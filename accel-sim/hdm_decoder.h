@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/cxl_regs.h"
+
 /*
  * The HDM decoders of the device as hardware has them (CXL 8.2.4.20): the state machine that a
  * physical register access meets. The shadow that the kernel would show a VFIO user is comp_regs.h.
@@ -12,33 +14,18 @@
 
 #define SIM_MAX_DECODERS 10
 
-/* Register offsets from the HDM block, CXL 8.2.4.20.1 and following */
-#define SIM_HDM_CAPABILITY     0x00u
-#define SIM_HDM_GLOBAL_CONTROL 0x04u
-#define SIM_HDM_DECODER(n)     (0x10u + 0x20u * (n))
-#define SIM_HDM_BASE_LOW       0x00u
-#define SIM_HDM_BASE_HIGH      0x04u
-#define SIM_HDM_SIZE_LOW       0x08u
-#define SIM_HDM_SIZE_HIGH      0x0cu
-#define SIM_HDM_CONTROL        0x10u
-#define SIM_HDM_SKIP_LOW       0x14u
-#define SIM_HDM_SKIP_HIGH      0x18u
-#define SIM_HDM_SIZE(count)    (0x10u + 0x20u * (count))
-
-#define SIM_HDM_GLOBAL_POISON 0x1u
-#define SIM_HDM_GLOBAL_ENABLE 0x2u
-
-/* HDM Decoder Control, CXL 8.2.4.20.7 */
-#define SIM_HDM_CTRL_IG        0x0000000fu
-#define SIM_HDM_CTRL_IW        0x000000f0u
-#define SIM_HDM_CTRL_LOCK      0x00000100u
-#define SIM_HDM_CTRL_COMMIT    0x00000200u
-#define SIM_HDM_CTRL_COMMITTED 0x00000400u
-#define SIM_HDM_CTRL_ERROR     0x00000800u
-#define SIM_HDM_CTRL_HOST_ONLY 0x00001000u
+/* Where decoder @n begins in the HDM block, and its registers from there. */
+#define SIM_HDM_DECODER(n) (HDM_DECODER_BASE_LOW + HDM_DECODER_STRIDE * (n))
+#define SIM_HDM_BASE_LOW   0u
+#define SIM_HDM_BASE_HIGH  (HDM_DECODER_BASE_HIGH - HDM_DECODER_BASE_LOW)
+#define SIM_HDM_SIZE_LOW   (HDM_DECODER_SIZE_LOW - HDM_DECODER_BASE_LOW)
+#define SIM_HDM_SIZE_HIGH  (HDM_DECODER_SIZE_HIGH - HDM_DECODER_BASE_LOW)
+#define SIM_HDM_CONTROL    (HDM_DECODER_CONTROL - HDM_DECODER_BASE_LOW)
+#define SIM_HDM_SKIP_LOW   (HDM_DECODER_SKIP_LOW - HDM_DECODER_BASE_LOW)
+#define SIM_HDM_SKIP_HIGH  (HDM_DECODER_SKIP_HIGH - HDM_DECODER_BASE_LOW)
 
 /* Decoders, and the capacities a mailbox reports, count in 256 MiB (CXL 8.2.4.20.4). */
-#define SIM_HDM_UNIT (UINT64_C(256) << 20)
+#define SIM_HDM_UNIT ((uint64_t)HDM_DECODER_GRANULARITY)
 
 struct sim_decoder {
 	uint64_t base;

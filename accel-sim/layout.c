@@ -111,13 +111,14 @@ void sim_layout_plan(struct sim_layout *layout, const struct sim_options *option
 	layout->comp_regs_region = SIM_FIRST_DEVICE_REGION + (options->contract != SIM_CONTRACT_V3);
 	switch (options->origin) {
 	case SIM_ORIGIN_CACHEMEM:
-		layout->comp_regs_size = SIM_HDM_POINTER + SIM_HDM_SIZE(options->decoders);
+		layout->comp_regs_size =
+			SIM_HDM_POINTER + HDM_DECODER_BLOCK_SIZE(options->decoders);
 		break;
 	case SIM_ORIGIN_BLOCK:
 		layout->comp_regs_size = SIM_COMPONENT_SIZE;
 		break;
 	case SIM_ORIGIN_HDM:
-		layout->comp_regs_size = SIM_HDM_SIZE(options->decoders);
+		layout->comp_regs_size = HDM_DECODER_BLOCK_SIZE(options->decoders);
 		break;
 	}
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "accel-sim/pci_config.h"
 
+#include <linux/pci_regs.h>
 #include <errno.h>
 #include <string.h>
 
 #include <cxvm/accel.h>
-
-#define CXL_DVSEC_VENDOR 0x1e98u
 
 static void sim_config_put8(struct sim_config *config, uint32_t offset, uint8_t value,
 			    uint8_t writable)
@@ -50,21 +49,26 @@ void sim_config_set16(struct sim_config *config, uint32_t offset, uint16_t value
 static void sim_config_header(struct sim_config *config, const struct sim_options *options,
 			      const struct sim_layout *layout)
 {
-	sim_config_put16(config, 0x00, options->vendor, 0);
-	sim_config_put16(config, 0x02, options->device, 0);
-	sim_config_put16(config, 0x04, 0, 0x0546); /* memory, master, parity, SERR#, INTx disable */
-	sim_config_put16(config, 0x06, 0x0010, 0); /* capability list */
-	sim_config_clearable16(config, 0x06, 0xf900);
-	sim_config_put32(config, 0x08, options->class_code << 8 | 1, 0);
-	sim_config_put8(config, 0x0c, 0, 0xff);
-	sim_config_put16(config, 0x2c, options->vendor, 0);
-	sim_config_put16(config, 0x2e, options->device, 0);
-	sim_config_put8(config, 0x34, SIM_CAP_PM, 0);
-	sim_config_put8(config, 0x3c, 0, 0xff);
-	sim_config_put8(config, 0x3d, 1, 0); /* INTA# */
+	sim_config_put16(config, PCI_VENDOR_ID, options->vendor, 0);
+	sim_config_put16(config, PCI_DEVICE_ID, options->device, 0);
+	sim_config_put16(config, PCI_COMMAND, 0,
+			 PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+				 PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	sim_config_put16(config, PCI_STATUS, PCI_STATUS_CAP_LIST, 0);
+	sim_config_clearable16(config, PCI_STATUS,
+			       PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT |
+				       PCI_STATUS_REC_TARGET_ABORT | PCI_STATUS_REC_MASTER_ABORT |
+				       PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY);
+	sim_config_put32(config, PCI_CLASS_REVISION, options->class_code << 8 | 1, 0);
+	sim_config_put8(config, PCI_CACHE_LINE_SIZE, 0, 0xff);
+	sim_config_put16(config, PCI_SUBSYSTEM_VENDOR_ID, options->vendor, 0);
+	sim_config_put16(config, PCI_SUBSYSTEM_ID, options->device, 0);
+	sim_config_put8(config, PCI_CAPABILITY_LIST, SIM_CAP_PM, 0);
+	sim_config_put8(config, PCI_INTERRUPT_LINE, 0, 0xff);
+	sim_config_put8(config, PCI_INTERRUPT_PIN, 1, 0); /* INTA# */
 	for (uint32_t bar = 0; bar < SIM_BAR_COUNT; bar++) {
 		const struct sim_bar *room = &layout->bars[bar];
-		uint32_t at = 0x10 + 4 * bar;
+		uint32_t at = PCI_BASE_ADDRESS_0 + 4 * bar;
 		uint32_t type = (room->is_64bit ? 4u : 0u) | (room->prefetchable ? 8u : 0u);
 		uint64_t mask = ~(room->size - 1);
 
@@ -155,36 +159,51 @@ static void sim_config_device_dvsec(struct sim_config *config, const struct sim_
 	uint64_t size = layout->memory_size;
 	uint64_t base = options->firmware_committed ? options->firmware_base : 0;
 
-	sim_config_dvsec(config, at, SIM_EXT_DVSEC_LOCATOR, 0, 2, 0x3c);
+	sim_config_dvsec(config, at, SIM_EXT_DVSEC_LOCATOR, CXL_DVSEC_DEVICE, 2, 0x3c);
 	/* io, mem, HwInit mode, one HDM range, CXL reset within 10 ms with memory clear, viral */
-	sim_config_put16(config, at + SIM_DVSEC_CAPABILITY,
-			 (uint16_t)(0x4000 | 0x0800 | 0x0080 | (cache ? 0x0041 : 0) | 0x0010 |
-				    0x0008 | 0x0006),
-			 0);
-	sim_config_put16(config, at + SIM_DVSEC_CONTROL,
-			 (uint16_t)(0x0002 | (options->firmware_committed ? 0x0004 : 0)),
-			 cache ? 0x4ffd : 0x4004);
-	sim_config_clearable16(config, at + SIM_DVSEC_STATUS, 0x4000);
+	sim_config_put16(
+		config, at + CXL_DEVICE_CAPABILITY,
+		(uint16_t)(CXL_DEVICE_CAPABILITY_VIRAL | CXL_DEVICE_CAPABILITY_CLEAR |
+			   CXL_DEVICE_CAPABILITY_RESET |
+			   (cache ? CXL_DEVICE_CAPABILITY_CACHE | CXL_DEVICE_CAPABILITY_WRITE_BACK
+				  : 0) |
+			   CXL_DEVICE_CAPABILITY_HDM_COUNT(1) | CXL_DEVICE_CAPABILITY_MEM_HWINIT |
+			   CXL_DEVICE_CAPABILITY_MEM | CXL_DEVICE_CAPABILITY_IO),
+		0);
+	sim_config_put16(config, at + CXL_DEVICE_CONTROL,
+			 (uint16_t)(CXL_DEVICE_CONTROL_IO |
+				    (options->firmware_committed ? CXL_DEVICE_CONTROL_MEM : 0)),
+			 CXL_DEVICE_CONTROL_VIRAL | CXL_DEVICE_CONTROL_MEM |
+				 (cache ? CXL_DEVICE_CONTROL_SNOOP | CXL_DEVICE_CONTROL_CACHE : 0));
+	sim_config_clearable16(config, at + CXL_DEVICE_STATUS, CXL_DEVICE_STATUS_VIRAL);
 	/* Initiate bits are doorbells and handled in sim_config_write(); Cap3 bit 3 is not offered.
 	 */
-	sim_config_put16(config, at + SIM_DVSEC_CONTROL2, 0, cache ? 0x0009 : 0x0008);
-	sim_config_put16(config, at + SIM_DVSEC_LOCK, options->config_lock, 0x0001);
+	sim_config_put16(config, at + CXL_DEVICE_CONTROL2, 0,
+			 CXL_DEVICE_CONTROL2_CLEAR_ENABLE |
+				 (cache ? CXL_DEVICE_CONTROL2_DISABLE_CACHING : 0));
+	sim_config_put16(config, at + CXL_DEVICE_LOCK, options->config_lock,
+			 CXL_DEVICE_LOCK_CONFIG);
 	/* cache size unit 64 KiB, 16 units */
-	sim_config_put16(config, at + SIM_DVSEC_CAPABILITY2, cache ? 0x1001 : 0, 0);
-	sim_config_put32(config, at + SIM_DVSEC_RANGE1, (uint32_t)(size >> 32), 0);
+	sim_config_put16(config, at + CXL_DEVICE_CAPABILITY2, cache ? 0x1001 : 0, 0);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE1, (uint32_t)(size >> 32), 0);
 	/* valid, active, volatile memory */
-	sim_config_put32(config, at + SIM_DVSEC_RANGE1 + 4, (uint32_t)size | 0x3, 0);
-	sim_config_put32(config, at + SIM_DVSEC_RANGE1 + 8, (uint32_t)(base >> 32), 0xffffffff);
-	sim_config_put32(config, at + SIM_DVSEC_RANGE1 + 12, (uint32_t)base, 0xf0000000);
-	sim_config_put32(config, at + SIM_DVSEC_RANGE2 + 8, 0, 0xffffffff);
-	sim_config_put32(config, at + SIM_DVSEC_RANGE2 + 12, 0, 0xf0000000);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE1 + CXL_RANGE_SIZE_LOW,
+			 (uint32_t)size | CXL_RANGE_SIZE_VALID, 0);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE1 + CXL_RANGE_BASE_HIGH,
+			 (uint32_t)(base >> 32), 0xffffffff);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE1 + CXL_RANGE_BASE_LOW, (uint32_t)base,
+			 CXL_RANGE_LOW_MASK);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE2 + CXL_RANGE_BASE_HIGH, 0, 0xffffffff);
+	sim_config_put32(config, at + CXL_DEVICE_RANGE2 + CXL_RANGE_BASE_LOW, 0,
+			 CXL_RANGE_LOW_MASK);
 	config->initial_lock = options->config_lock;
 }
 
 static void sim_config_extended(struct sim_config *config, const struct sim_options *options,
 				const struct sim_layout *layout)
 {
-	uint16_t protocols = (uint16_t)(0x0026 | (options->cache_capable ? 1 : 0));
+	uint16_t protocols = (uint16_t)(CXL_FLEX_BUS_68B_VH | CXL_FLEX_BUS_MEM | CXL_FLEX_BUS_IO |
+					(options->cache_capable ? CXL_FLEX_BUS_CACHE : 0));
 	uint64_t offset = layout->component_offset;
 	uint32_t at;
 
@@ -203,26 +222,30 @@ static void sim_config_extended(struct sim_config *config, const struct sim_opti
 
 	/* CXL 8.1.9: register locator, three entries of which the unused ones are empty */
 	at = SIM_EXT_DVSEC_LOCATOR;
-	sim_config_dvsec(config, at, SIM_EXT_DVSEC_GPF, 8, 0, 0x24);
+	sim_config_dvsec(config, at, SIM_EXT_DVSEC_GPF, CXL_DVSEC_REGISTER_LOCATOR, 0,
+			 CXL_LOCATOR_FIRST + 3 * CXL_LOCATOR_ENTRY);
 	if (options->broken & SIM_BROKEN_BLOCK_OUTSIDE)
 		offset = options->component_size;
-	sim_config_put32(config, at + 0x0c,
-			 layout->component_bar | 1u << 8 | ((uint32_t)offset & 0xffff0000u), 0);
-	sim_config_put32(config, at + 0x10, (uint32_t)(offset >> 32), 0);
+	sim_config_put32(
+		config, at + CXL_LOCATOR_FIRST,
+		CXL_LOCATOR_LOW(layout->component_bar, CXL_REGISTER_BLOCK_COMPONENT, offset), 0);
+	sim_config_put32(config, at + CXL_LOCATOR_FIRST + 4, (uint32_t)(offset >> 32), 0);
 	if (layout->device_regs_bar >= 0)
-		sim_config_put32(config, at + 0x14, (uint32_t)layout->device_regs_bar | 3u << 8, 0);
+		sim_config_put32(
+			config, at + CXL_LOCATOR_FIRST + CXL_LOCATOR_ENTRY,
+			CXL_LOCATOR_LOW(layout->device_regs_bar, CXL_REGISTER_BLOCK_DEVICE, 0), 0);
 
 	/* CXL 8.1.7: GPF, phase 2 takes 1 us at no power */
 	at = SIM_EXT_DVSEC_GPF;
-	sim_config_dvsec(config, at, SIM_EXT_DVSEC_FLEXBUS, 5, 0, 0x10);
-	sim_config_put16(config, at + 0x0a, 0x0001, 0);
+	sim_config_dvsec(config, at, SIM_EXT_DVSEC_FLEXBUS, CXL_DVSEC_GPF_DEVICE, 0, 0x10);
+	sim_config_put16(config, at + CXL_GPF_DEVICE_PHASE_2, 0x0001, 0);
 
 	/* CXL 8.1.8: flex bus, io and mem (and cache), 68-byte flits */
 	at = SIM_EXT_DVSEC_FLEXBUS;
-	sim_config_dvsec(config, at, SIM_EXT_DSN, 7, 2, 0x20);
-	sim_config_put16(config, at + 0x0a, protocols, 0);
-	sim_config_put16(config, at + 0x0c, protocols, 0);
-	sim_config_put16(config, at + 0x0e, protocols, 0);
+	sim_config_dvsec(config, at, SIM_EXT_DSN, CXL_DVSEC_FLEX_BUS, 2, 0x20);
+	sim_config_put16(config, at + CXL_FLEX_BUS_CAPABILITY, protocols, 0);
+	sim_config_put16(config, at + CXL_FLEX_BUS_CONTROL, protocols, 0);
+	sim_config_put16(config, at + CXL_FLEX_BUS_STATUS, protocols, 0);
 
 	/* PCIe 7.9.3: device serial number */
 	at = SIM_EXT_DSN;
@@ -248,13 +271,13 @@ void sim_config_reset(struct sim_config *config)
 	 * device DVSEC keep what they have; only CONFIG_LOCK starts again.
 	 */
 	for (uint32_t i = 0; i < SIM_CONFIG_SIZE; i++) {
-		bool dvsec = i >= SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_CAPABILITY &&
+		bool dvsec = i >= SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_CAPABILITY &&
 			     i < SIM_EXT_DVSEC_DEVICE + 0x3c;
 
 		if (!dvsec)
 			config->bytes[i] = config->reset[i];
 	}
-	sim_config_set16(config, SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_LOCK, config->initial_lock);
+	sim_config_set16(config, SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_LOCK, config->initial_lock);
 }
 
 int sim_config_read(const struct sim_config *config, uint64_t offset, uint32_t size, void *data)
@@ -270,24 +293,24 @@ static bool sim_config_is_locked(const struct sim_config *config, uint32_t offse
 {
 	uint32_t at = offset - SIM_EXT_DVSEC_DEVICE;
 
-	if (!(config->bytes[SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_LOCK] & 1) ||
+	if (!(config->bytes[SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_LOCK] & 1) ||
 	    offset < SIM_EXT_DVSEC_DEVICE)
 		return false;
-	return at == SIM_DVSEC_CONTROL || at == SIM_DVSEC_CONTROL + 1 ||
-	       (at >= SIM_DVSEC_LOCK && at < SIM_DVSEC_LOCK + 2) ||
-	       (at >= SIM_DVSEC_RANGE1 && at < SIM_DVSEC_CAPABILITY3);
+	return at == CXL_DEVICE_CONTROL || at == CXL_DEVICE_CONTROL + 1 ||
+	       (at >= CXL_DEVICE_LOCK && at < CXL_DEVICE_LOCK + 2) ||
+	       (at >= CXL_DEVICE_RANGE1 && at < CXL_DEVICE_CAPABILITY3);
 }
 
 static uint32_t sim_config_doorbells(struct sim_config *config, uint32_t offset, uint8_t value)
 {
-	const uint32_t control2 = SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_CONTROL2;
+	const uint32_t control2 = SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_CONTROL2;
 	uint32_t actions = 0;
 
 	if (offset == SIM_CAP_PCIE + 0x09 && (value & 0x80))
 		actions |= SIM_CONFIG_FUNCTION_RESET;
 	if (offset == control2) {
 		if ((value & 0x02) &&
-		    (config->bytes[SIM_EXT_DVSEC_DEVICE + SIM_DVSEC_CAPABILITY] & 0x40))
+		    (config->bytes[SIM_EXT_DVSEC_DEVICE + CXL_DEVICE_CAPABILITY] & 0x40))
 			actions |= SIM_CONFIG_WRITE_BACK;
 		if (value & 0x04)
 			actions |= SIM_CONFIG_CXL_RESET |

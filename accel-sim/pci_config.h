@@ -3,6 +3,7 @@
 #define ACCEL_SIM_PCI_CONFIG_H
 
 #include "accel-sim/layout.h"
+#include "wire/cxl_regs.h"
 
 /*
  * The 4 KiB configuration space of the device: bytes, which of their bits a write changes, and
@@ -23,18 +24,6 @@
 #define SIM_EXT_DVSEC_GPF     0x1b4u
 #define SIM_EXT_DVSEC_FLEXBUS 0x1c4u
 #define SIM_EXT_DSN           0x1e4u
-
-/* PCIe DVSEC for CXL Devices, CXL 8.1.3: offsets from the DVSEC */
-#define SIM_DVSEC_CAPABILITY  0x0au
-#define SIM_DVSEC_CONTROL     0x0cu
-#define SIM_DVSEC_STATUS      0x0eu
-#define SIM_DVSEC_CONTROL2    0x10u
-#define SIM_DVSEC_STATUS2     0x12u
-#define SIM_DVSEC_LOCK        0x14u
-#define SIM_DVSEC_CAPABILITY2 0x16u
-#define SIM_DVSEC_RANGE1      0x18u /* size high, size low, base high, base low */
-#define SIM_DVSEC_RANGE2      0x28u
-#define SIM_DVSEC_CAPABILITY3 0x38u
 
 struct sim_config {
 	uint8_t bytes[SIM_CONFIG_SIZE];

@@ -8,12 +8,6 @@
 #define CXL_FIRST_STRUCTURE   0x80u
 #define CXL_ARRAY_MAX_ENTRIES (CXL_FIRST_STRUCTURE / 4 - 1)
 
-#define CXL_ARRAY_VERSION    1u
-#define CXL_CACHEMEM_VERSION 1u
-#define CXL_RAS_VERSION      2u
-#define CXL_LINK_VERSION     2u
-#define CXL_HDM_VERSION      1u
-
 /* CXL Link Version Supported and Received (8.2.4.19.1): 2 is CXL 2.0. */
 #define CXL_LINK_CAPABILITY 0x22u
 
@@ -52,13 +46,10 @@ int cxl_component_add_capability(struct cxl_component *component, uint16_t id, u
 		return -ENOSPC;
 	component->capability_count = count;
 	component->next_offset = (offset + size + 7) & ~7u;
-	/* CXL 8.2.4.1: array size 31:24; 8.2.4.2 and on: id 15:0, version 19:16, pointer 31:20. */
-	cxl_component_define(component, CXL_COMPONENT_CACHEMEM,
-			     CXL_CAPABILITY_ARRAY | CXL_ARRAY_VERSION << 16 |
-				     CXL_CACHEMEM_VERSION << 20 | count << 24,
-			     0, 0, false);
+	cxl_component_define(component, CXL_COMPONENT_CACHEMEM, CXL_ARRAY_HEADER(count), 0, 0,
+			     false);
 	cxl_component_define(component, CXL_COMPONENT_CACHEMEM + 4 * count,
-			     id | (uint32_t)(version & 0xf) << 16 | offset << 20, 0, 0, false);
+			     CXL_ARRAY_ENTRY(id, version & 0xf, offset), 0, 0, false);
 	return (int)(CXL_COMPONENT_CACHEMEM + offset);
 }
 
@@ -107,10 +98,7 @@ int cxl_component_init(struct cxl_component *component, const struct cxl_compone
 	memset(component, 0, sizeof(*component));
 	component->options = *options;
 	component->next_offset = CXL_FIRST_STRUCTURE;
-	cxl_component_define(component, CXL_COMPONENT_CACHEMEM,
-			     CXL_CAPABILITY_ARRAY | CXL_ARRAY_VERSION << 16 |
-				     CXL_CACHEMEM_VERSION << 20,
-			     0, 0, false);
+	cxl_component_define(component, CXL_COMPONENT_CACHEMEM, CXL_ARRAY_HEADER(0), 0, 0, false);
 	if (options->ras)
 		result = cxl_component_add_ras(component);
 	if (result == 0 && options->link)

@@ -9,6 +9,7 @@
 
 #include "devices/cxl/hdm_decoder.h"
 #include "core/bus.h"
+#include "wire/cxl_regs.h"
 
 /*
  * The 64 KiB component register block (CXL 8.2.3) of a virtual or passed-through component: the
@@ -16,30 +17,6 @@
  * memory, the HDM decoder structure. Everything that is not modelled reads 0 and drops writes.
  * All registers are served from memory: no system call on this path.
  */
-#define CXL_COMPONENT_BLOCK_SIZE    0x10000u
-#define CXL_COMPONENT_CACHEMEM      0x1000u /* offset of the capability array (CXL 8.2.3) */
-#define CXL_COMPONENT_CACHEMEM_SIZE 0x1000u
-
-/* Capability ids in the array (CXL 8.2.4) */
-#define CXL_CAPABILITY_ARRAY       0x1u
-#define CXL_CAPABILITY_RAS         0x2u
-#define CXL_CAPABILITY_LINK        0x4u
-#define CXL_CAPABILITY_HDM_DECODER 0x5u
-
-/* RAS (CXL 8.2.4.17), offsets in the structure */
-#define CXL_RAS_UNCORRECTABLE_STATUS   0x00u
-#define CXL_RAS_UNCORRECTABLE_MASK     0x04u
-#define CXL_RAS_UNCORRECTABLE_SEVERITY 0x08u
-#define CXL_RAS_CORRECTABLE_STATUS     0x0cu
-#define CXL_RAS_CORRECTABLE_MASK       0x10u
-#define CXL_RAS_CONTROL                0x14u
-#define CXL_RAS_HEADER_LOG             0x18u
-#define CXL_RAS_SIZE                   0x58u
-#define CXL_RAS_UNCORRECTABLE_BITS     0x0001cfffu
-#define CXL_RAS_CORRECTABLE_BITS       0x0000007fu
-
-#define CXL_LINK_SIZE 0x38u
-
 struct cxl_component_options {
 	bool ras;                      /* CXL RAS Capability (8.2.4.17) */
 	bool link;                     /* CXL Link Capability (8.2.4.19) */

@@ -9,8 +9,6 @@
 #define CXL_GPF_PORT_LENGTH        0x10u
 #define CXL_FLEX_BUS_LENGTH        0x20u
 #define CXL_FLEX_BUS_REVISION      2u
-#define CXL_LOCATOR_HEADER         0x0cu
-#define CXL_LOCATOR_ENTRY          8u
 #define CXL_LOCATOR_GRANULARITY    0x10000u
 
 /* Timeout base 3:0 and scale 11:8 (8.1.6.1); the reset value says 1 us. */
@@ -80,16 +78,15 @@ int cxl_add_register_locator(struct pci_device *device, const struct cxl_registe
 		if (blocks[i].bar >= PCI_BAR_COUNT || blocks[i].offset % CXL_LOCATOR_GRANULARITY)
 			return -EINVAL;
 	offset = pci_add_dvsec(device, CXL_DVSEC_VENDOR, 0, CXL_DVSEC_REGISTER_LOCATOR,
-			       (uint16_t)(CXL_LOCATOR_HEADER + CXL_LOCATOR_ENTRY * count));
+			       (uint16_t)(CXL_LOCATOR_FIRST + CXL_LOCATOR_ENTRY * count));
 	if (offset < 0)
 		return offset;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t entry =
-			(uint32_t)offset + CXL_LOCATOR_HEADER + CXL_LOCATOR_ENTRY * (uint32_t)i;
+			(uint32_t)offset + CXL_LOCATOR_FIRST + CXL_LOCATOR_ENTRY * (uint32_t)i;
 
-		/* 8.1.9.1: BIR 2:0, id 15:8, offset 31:16 and the upper half. */
-		bytes_put_le32(device->config + entry, blocks[i].bar | (uint32_t)blocks[i].id << 8 |
-							       (uint32_t)blocks[i].offset);
+		bytes_put_le32(device->config + entry,
+			       CXL_LOCATOR_LOW(blocks[i].bar, blocks[i].id, blocks[i].offset));
 		bytes_put_le32(device->config + entry + 4, (uint32_t)(blocks[i].offset >> 32));
 	}
 	return offset;

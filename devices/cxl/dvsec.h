@@ -6,46 +6,12 @@
 #include <stdint.h>
 
 #include "devices/pci/device.h"
+#include "wire/cxl_regs.h"
 
 /*
  * The CXL DVSECs of ports (CXL 8.1), and the register locator of any function. Each function adds
  * one extended capability to a device before pci_bus_add() and returns its offset or -ENOSPC.
  */
-#define CXL_DVSEC_VENDOR 0x1e98u
-
-/* DVSEC ids (CXL 8.1.1) */
-#define CXL_DVSEC_DEVICE           0u
-#define CXL_DVSEC_PORT_EXTENSIONS  3u
-#define CXL_DVSEC_GPF_PORT         4u
-#define CXL_DVSEC_GPF_DEVICE       5u
-#define CXL_DVSEC_FLEX_BUS         7u
-#define CXL_DVSEC_REGISTER_LOCATOR 8u
-
-/* Port extensions (8.1.5), offsets in the DVSEC */
-#define CXL_PORT_STATUS                  0x0au
-#define CXL_PORT_STATUS_PM_INIT_COMPLETE 0x0001u
-#define CXL_PORT_STATUS_VIRAL            0x4000u
-#define CXL_PORT_CONTROL                 0x0cu
-#define CXL_PORT_CONTROL_UNMASK_SBR      0x0001u
-#define CXL_PORT_CONTROL_UNMASK_LINK     0x0002u
-
-/* GPF for ports (8.1.6) */
-#define CXL_GPF_PORT_PHASE_1 0x0cu
-#define CXL_GPF_PORT_PHASE_2 0x0eu
-
-/* Flex bus port (8.1.8), offsets and bits of capability and status */
-#define CXL_FLEX_BUS_CAPABILITY 0x0au
-#define CXL_FLEX_BUS_CONTROL    0x0cu
-#define CXL_FLEX_BUS_STATUS     0x0eu
-#define CXL_FLEX_BUS_CACHE      0x0001u
-#define CXL_FLEX_BUS_IO         0x0002u
-#define CXL_FLEX_BUS_MEM        0x0004u
-#define CXL_FLEX_BUS_68B_VH     0x0020u /* 68-byte flits and virtual hierarchy: CXL 2.0 */
-
-/* Register block ids (8.1.9.1) */
-#define CXL_REGISTER_BLOCK_COMPONENT 1u
-#define CXL_REGISTER_BLOCK_DEVICE    3u
-
 struct cxl_register_block {
 	uint8_t bar;     /* 0..5 */
 	uint8_t id;      /* CXL_REGISTER_BLOCK_* */

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/cxl_regs.h"
+
 /*
  * The CXL HDM Decoder Capability Structure (CXL 8.2.4.20) of an endpoint or a port, as a state
  * machine that knows the specification's rules and nothing else: a decoder that commits is reported
@@ -15,42 +17,6 @@
  * A range is in use while its decoder is COMMITTED and HDM Decoder Enable (global control bit 1) is
  * set (8.2.4.20.2): the callbacks follow both.
  */
-#define HDM_DECODER_MAX               32u /* largest count that the capability can express */
-#define HDM_DECODER_GRANULARITY       0x10000000u /* 256 MiB: base, size and skip (8.2.4.20.3) */
-#define HDM_DECODER_BLOCK_SIZE(count) (0x10u + 0x20u * (count))
-
-/* Offsets from the block's start; decoder n adds 0x20 * n. */
-#define HDM_DECODER_CAPABILITY     0x00u
-#define HDM_DECODER_GLOBAL_CONTROL 0x04u
-#define HDM_DECODER_BASE_LOW       0x10u
-#define HDM_DECODER_BASE_HIGH      0x14u
-#define HDM_DECODER_SIZE_LOW       0x18u
-#define HDM_DECODER_SIZE_HIGH      0x1cu
-#define HDM_DECODER_CONTROL        0x20u
-#define HDM_DECODER_SKIP_LOW       0x24u /* ports: target list */
-#define HDM_DECODER_SKIP_HIGH      0x28u
-#define HDM_DECODER_STRIDE         0x20u
-
-/* Capability (8.2.4.20.1) */
-#define HDM_CAPABILITY_INTERLEAVE_11_8     0x0100u
-#define HDM_CAPABILITY_INTERLEAVE_14_12    0x0200u
-#define HDM_CAPABILITY_INTERLEAVE_3_6_12   0x0800u
-#define HDM_CAPABILITY_INTERLEAVE_16       0x1000u
-#define HDM_CAPABILITY_INTERLEAVE          0x1b00u
-#define HDM_CAPABILITY_TARGET_COUNT(count) ((uint32_t)(count) << 4)
-
-/* Global control (8.2.4.20.2) */
-#define HDM_GLOBAL_ENABLE 0x2u
-
-/* Decoder n control (8.2.4.20.7) */
-#define HDM_CONTROL_GRANULARITY(control) ((control)&0xfu)
-#define HDM_CONTROL_WAYS(control)        ((control) >> 4 & 0xfu)
-#define HDM_CONTROL_LOCK_ON_COMMIT       0x0100u
-#define HDM_CONTROL_COMMIT               0x0200u
-#define HDM_CONTROL_COMMITTED            0x0400u
-#define HDM_CONTROL_ERROR_NOT_COMMITTED  0x0800u
-#define HDM_CONTROL_HOST_ONLY            0x1000u /* target type: 1 HDM-H, 0 HDM-D / HDM-DB */
-
 struct hdm_decoder_range {
 	uint64_t base; /* guest physical */
 	uint64_t size; /* not 0, multiple of 256 MiB times ways */

@@ -93,9 +93,9 @@ Test(comp_regs, origins)
 	cr_assert_eq(get(v2, 0) & 0xffff, 1);
 	cr_assert_eq(get(v3, 0), 0);
 	cr_assert_eq(get(v3, 0x1000) & 0xffff, 1);
-	cr_assert_eq(get(hdm, 0x20) & SIM_HDM_CTRL_COMMITTED, SIM_HDM_CTRL_COMMITTED);
-	cr_assert_eq(get(v2, 0x130) & SIM_HDM_CTRL_COMMITTED, SIM_HDM_CTRL_COMMITTED);
-	cr_assert_eq(get(v3, 0x1130) & SIM_HDM_CTRL_COMMITTED, SIM_HDM_CTRL_COMMITTED);
+	cr_assert_eq(get(hdm, 0x20) & HDM_CONTROL_COMMITTED, HDM_CONTROL_COMMITTED);
+	cr_assert_eq(get(v2, 0x130) & HDM_CONTROL_COMMITTED, HDM_CONTROL_COMMITTED);
+	cr_assert_eq(get(v3, 0x1130) & HDM_CONTROL_COMMITTED, HDM_CONTROL_COMMITTED);
 }
 
 Test(comp_regs, v2_snapshot_of_a_locked_decoder)
@@ -105,8 +105,8 @@ Test(comp_regs, v2_snapshot_of_a_locked_decoder)
 
 	cr_assert_eq(get(f, 0x120), 0);
 	cr_assert_eq(get(f, 0x124), 0, "no host address is visible");
-	cr_assert_eq(control & SIM_HDM_CTRL_LOCK, 0);
-	cr_assert(control & SIM_HDM_CTRL_COMMITTED);
+	cr_assert_eq(control & HDM_CONTROL_LOCK_ON_COMMIT, 0);
+	cr_assert(control & HDM_CONTROL_COMMITTED);
 	cr_assert_eq(get(f, 0x128) | (uint64_t)get(f, 0x12c) << 32, f->layout.memory_size);
 }
 
@@ -126,21 +126,21 @@ Test(comp_regs, v2_writes)
 	cr_assert_eq(get(f, 0x120), 0x10000000);
 	cr_assert_eq(get(f, 0x124), 0x12345678);
 	put(f, 0x130, 0);
-	cr_assert_eq(get(f, 0x130) & (SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_COMMITTED), 0);
-	put(f, 0x130, SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_LOCK);
-	cr_assert(get(f, 0x130) & SIM_HDM_CTRL_COMMITTED);
+	cr_assert_eq(get(f, 0x130) & (HDM_CONTROL_COMMIT | HDM_CONTROL_COMMITTED), 0);
+	put(f, 0x130, HDM_CONTROL_COMMIT | HDM_CONTROL_LOCK_ON_COMMIT);
+	cr_assert(get(f, 0x130) & HDM_CONTROL_COMMITTED);
 	put(f, 0x120, 0x20000000);
 	put(f, 0x124, 0);
 	put(f, 0x12c, 7);
-	put(f, 0x130, SIM_HDM_CTRL_LOCK);
+	put(f, 0x130, HDM_CONTROL_LOCK_ON_COMMIT);
 	cr_assert_eq(get(f, 0x120), 0x10000000);
 	cr_assert_eq(get(f, 0x124), 0x12345678);
 	cr_assert_eq(get(f, 0x12c), 0);
-	cr_assert(get(f, 0x130) & SIM_HDM_CTRL_COMMITTED);
+	cr_assert(get(f, 0x130) & HDM_CONTROL_COMMITTED);
 	put(f, 0x130, 0);
-	cr_assert_eq(get(f, 0x130) & (SIM_HDM_CTRL_LOCK | SIM_HDM_CTRL_COMMITTED),
-		     SIM_HDM_CTRL_COMMITTED, "LOCK=0 clears LOCK and nothing else");
-	put(f, 0x130, UINT32_MAX & ~SIM_HDM_CTRL_LOCK);
+	cr_assert_eq(get(f, 0x130) & (HDM_CONTROL_LOCK_ON_COMMIT | HDM_CONTROL_COMMITTED),
+		     HDM_CONTROL_COMMITTED, "LOCK=0 clears LOCK and nothing else");
+	put(f, 0x130, UINT32_MAX & ~HDM_CONTROL_LOCK_ON_COMMIT);
 	cr_assert_eq(get(f, 0x130) & 0xf0ffa000u, 0);
 	put(f, 0x134, UINT32_MAX);
 	cr_assert_eq(get(f, 0x134), 0, "skip is dropped");
@@ -154,15 +154,15 @@ Test(comp_regs, v3_writes)
 	put(f, 0x1124, 0x99);
 	cr_assert_eq(get(f, 0x1124), BASE >> 32);
 	put(f, 0x1130, 0);
-	cr_assert_eq(get(f, 0x1130) &
-			     (SIM_HDM_CTRL_LOCK | SIM_HDM_CTRL_COMMIT | SIM_HDM_CTRL_COMMITTED),
+	cr_assert_eq(get(f, 0x1130) & (HDM_CONTROL_LOCK_ON_COMMIT | HDM_CONTROL_COMMIT |
+				       HDM_CONTROL_COMMITTED),
 		     0);
 	put(f, 0x1124, 0x99);
 	cr_assert_eq(get(f, 0x1124), 0x99);
 	put(f, 0x1120, 0x12345678);
 	cr_assert_eq(get(f, 0x1120), 0x12345678, "unmasked");
-	put(f, 0x1130, SIM_HDM_CTRL_COMMIT);
-	cr_assert(get(f, 0x1130) & SIM_HDM_CTRL_COMMITTED);
+	put(f, 0x1130, HDM_CONTROL_COMMIT);
+	cr_assert(get(f, 0x1130) & HDM_CONTROL_COMMITTED);
 	put(f, 0x1134, 5);
 	cr_assert_eq(get(f, 0x1134), 5);
 	put(f, 0x10, 5);
@@ -177,7 +177,7 @@ Test(comp_regs, shadows_never_reach_the_hardware)
 
 	put(f, 0x124, 0x40);
 	put(f, 0x128, 0x10000000);
-	put(f, 0x130, SIM_HDM_CTRL_COMMIT);
+	put(f, 0x130, HDM_CONTROL_COMMIT);
 	cr_assert(sim_comp_regs_committed(&f->regs, &f->block));
 	cr_assert_not(sim_hdm_committed(&f->block.hdm, 0));
 }
@@ -186,11 +186,12 @@ Test(comp_regs, hdm_origin_is_the_hardware)
 {
 	struct fixture *f = make(SIM_CONTRACT_REGIONS, SIM_ORIGIN_HDM, 1, false);
 
-	put(f, 0x20, SIM_HDM_CTRL_COMMIT);
-	cr_assert(get(f, 0x20) & SIM_HDM_CTRL_ERROR, "size 0 is refused by the real state machine");
+	put(f, 0x20, HDM_CONTROL_COMMIT);
+	cr_assert(get(f, 0x20) & HDM_CONTROL_ERROR_NOT_COMMITTED,
+		  "size 0 is refused by the real state machine");
 	put(f, 0x20, 0);
 	put(f, 0x14, 0x40);
 	put(f, 0x18, 0x10000000);
-	put(f, 0x20, SIM_HDM_CTRL_COMMIT);
+	put(f, 0x20, HDM_CONTROL_COMMIT);
 	cr_assert(sim_hdm_committed(&f->block.hdm, 0));
 }

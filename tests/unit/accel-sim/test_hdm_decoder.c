@@ -6,10 +6,10 @@
 
 #define GIB    (UINT64_C(1) << 30)
 #define BASE   UINT64_C(0x4000000000)
-#define COMMIT SIM_HDM_CTRL_COMMIT
-#define DONE   SIM_HDM_CTRL_COMMITTED
-#define ERROR  SIM_HDM_CTRL_ERROR
-#define LOCK   SIM_HDM_CTRL_LOCK
+#define COMMIT HDM_CONTROL_COMMIT
+#define DONE   HDM_CONTROL_COMMITTED
+#define ERROR  HDM_CONTROL_ERROR_NOT_COMMITTED
+#define LOCK   HDM_CONTROL_LOCK_ON_COMMIT
 
 static void put(struct sim_hdm *hdm, unsigned n, uint32_t reg, uint32_t value)
 {
@@ -150,7 +150,7 @@ Test(hdm_decoder, lock_holds_until_reset)
 	sim_hdm_init(&hdm, 1, 4 * GIB, false);
 	sim_hdm_firmware_commit(&hdm, BASE);
 	cr_assert_eq(state(&hdm, 0), COMMIT | DONE | LOCK);
-	cr_assert_eq(sim_hdm_read(&hdm, SIM_HDM_GLOBAL_CONTROL), SIM_HDM_GLOBAL_ENABLE);
+	cr_assert_eq(sim_hdm_read(&hdm, HDM_DECODER_GLOBAL_CONTROL), HDM_GLOBAL_ENABLE);
 	put(&hdm, 0, SIM_HDM_CONTROL, 0);
 	put(&hdm, 0, SIM_HDM_CONTROL, COMMIT);
 	put(&hdm, 0, SIM_HDM_BASE_HIGH, 1);
@@ -184,10 +184,10 @@ Test(hdm_decoder, read_only_and_outside)
 	capability = sim_hdm_read(&hdm, 0);
 	sim_hdm_write(&hdm, 0, UINT32_MAX, UINT32_MAX);
 	sim_hdm_write(&hdm, 8, UINT32_MAX, UINT32_MAX);
-	sim_hdm_write(&hdm, SIM_HDM_GLOBAL_CONTROL, UINT32_MAX, UINT32_MAX);
+	sim_hdm_write(&hdm, HDM_DECODER_GLOBAL_CONTROL, UINT32_MAX, UINT32_MAX);
 	cr_assert_eq(sim_hdm_read(&hdm, 0), capability);
 	cr_assert_eq(sim_hdm_read(&hdm, 8), 0);
-	cr_assert_eq(sim_hdm_read(&hdm, SIM_HDM_GLOBAL_CONTROL), SIM_HDM_GLOBAL_ENABLE);
+	cr_assert_eq(sim_hdm_read(&hdm, HDM_DECODER_GLOBAL_CONTROL), HDM_GLOBAL_ENABLE);
 	/* decoder 1 does not exist */
 	sim_hdm_write(&hdm, SIM_HDM_DECODER(1), UINT32_MAX, UINT32_MAX);
 	cr_assert_eq(sim_hdm_read(&hdm, SIM_HDM_DECODER(1)), 0);
