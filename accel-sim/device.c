@@ -61,7 +61,7 @@ static int sim_device_create_dpa(struct sim_device *device, char *message, size_
 			snprintf(message, message_size,
 				 "--dpa-file %s: has %lld bytes, offset and --dpa need %" PRIu64,
 				 options->dpa_path, (long long)status.st_size,
-				 (options->dpa_offset + options->dpa_size));
+				 options->dpa_offset + options->dpa_size);
 			return -EINVAL;
 		}
 	} else {

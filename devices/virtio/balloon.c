@@ -89,7 +89,7 @@ static void release(struct balloon *balloon, const struct guest_ram_block *block
 		log_limited(balloon->device.environment.logger, &balloon->device.error_limit,
 			    LOG_LEVEL_WARNING, balloon->name,
 			    "balloon: cannot give %" PRIu64 " bytes back to the host: %s",
-			    (end - start), strerror(errno));
+			    end - start, strerror(errno));
 		return;
 	}
 	count(balloon, BALLOON_FREED_BYTES, end - start);

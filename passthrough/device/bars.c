@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,10 +120,10 @@ static void map_segment(struct passthrough_device *device, struct bar_segment *s
 	}
 	segment->kind = REGION_SEGMENT_FORWARD;
 	log_warning(device->environment.logger, device->id,
-		    "BAR %u: %#llx bytes at %#llx cannot be mapped (%s): each access will be "
+		    "BAR %u: 0x%" PRIx64 " bytes at 0x%" PRIx64
+		    " cannot be mapped (%s): each access will be "
 		    "trapped",
-		    segment->bar, (unsigned long long)segment->size,
-		    (unsigned long long)segment->offset, strerror(-result));
+		    segment->bar, segment->size, segment->offset, strerror(-result));
 }
 
 void passthrough_map_bars(struct passthrough_device *device)
@@ -177,8 +178,8 @@ static int register_bar(struct passthrough_device *device, unsigned int index)
 				  config->io ? &trap_forward_ops : NULL, config->io ? first : NULL);
 	if (result)
 		log_error(device->environment.logger, device->id,
-			  "BAR %u of %#llx bytes cannot be offered to the guest", index,
-			  (unsigned long long)device->bar_size[index]);
+			  "BAR %u of 0x%" PRIx64 " bytes cannot be offered to the guest", index,
+			  device->bar_size[index]);
 	return result;
 }
 
@@ -214,8 +215,8 @@ static int give_segment(struct bar_segment *segment, uint64_t address)
 	if (result != -ENOSPC)
 		return result;
 	log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING, device->id,
-		    "no memory slot left: %#llx bytes of BAR %u will be trapped",
-		    (unsigned long long)segment->size, segment->bar);
+		    "no memory slot left: 0x%" PRIx64 " bytes of BAR %u will be trapped",
+		    segment->size, segment->bar);
 	return trap_give(segment);
 }
 

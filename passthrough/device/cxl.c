@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +42,8 @@ int passthrough_map_memory(struct passthrough_device *device)
 	result = window_map(device, whole);
 	if (result) {
 		log_error(device->environment.logger, device->id,
-			  "the device memory of %#llx bytes cannot be mapped: %s",
-			  (unsigned long long)size, strerror(-result));
+			  "the device memory of 0x%" PRIx64 " bytes cannot be mapped: %s", size,
+			  strerror(-result));
 		return result;
 	}
 	device->memory = whole;
@@ -82,9 +83,9 @@ static int memory_committed(void *opaque, unsigned int decoder,
 	if (result)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
-			    "HDM decoder %u cannot be committed at %#llx (%#llx bytes): %s",
-			    decoder, (unsigned long long)range->base,
-			    (unsigned long long)range->size, strerror(-result));
+			    "HDM decoder %u cannot be committed at 0x%" PRIx64 " (0x%" PRIx64
+			    " bytes): %s",
+			    decoder, range->base, range->size, strerror(-result));
 	return result;
 }
 
@@ -181,9 +182,9 @@ static int check_place(const struct passthrough_device *device,
 	    !__builtin_add_overflow(place->window_base, place->window_size, &end))
 		return 0;
 	log_error(device->environment.logger, device->id,
-		  "CXL window %#llx+%#llx does not fit %#llx bytes of device memory",
-		  (unsigned long long)place->window_base, (unsigned long long)place->window_size,
-		  (unsigned long long)device->facts.dpa_size);
+		  "CXL window 0x%" PRIx64 "+0x%" PRIx64 " does not fit 0x%" PRIx64
+		  " bytes of device memory",
+		  place->window_base, place->window_size, device->facts.dpa_size);
 	return -EINVAL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <time.h>
 
 #include "core/clock.h"
@@ -101,10 +102,11 @@ int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 		/* Decoding is off, or a reset does not end. */
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id,
-			    "the guest touched it (guest address %#llx) while the host does not "
+			    "the guest touched it (guest address 0x%" PRIx64
+			    ") while the host does not "
 			    "let it; its windows are gone until the guest enables memory decoding "
 			    "again",
-			    (unsigned long long)gpa);
+			    gpa);
 		return 0;
 	case FAULT_NOT_OURS:
 	default:

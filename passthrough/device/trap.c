@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "passthrough/device/trap.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -21,9 +22,8 @@ static uint64_t forward_read(void *opaque, uint64_t offset, unsigned int size)
 						     segment->offset + offset, &value, size);
 	if (result) {
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
-			    device->id, "reading %u bytes at %#llx of BAR %u failed: %s", size,
-			    (unsigned long long)(segment->offset + offset), segment->bar,
-			    strerror(-result));
+			    device->id, "reading %u bytes at 0x%" PRIx64 " of BAR %u failed: %s",
+			    size, segment->offset + offset, segment->bar, strerror(-result));
 		return bytes_all_ones(size);
 	}
 	return value;
@@ -42,9 +42,8 @@ static void forward_write(void *opaque, uint64_t offset, uint64_t value, unsigne
 						      segment->offset + offset, &value, size, true);
 	if (result)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
-			    device->id, "writing %u bytes at %#llx of BAR %u failed: %s", size,
-			    (unsigned long long)(segment->offset + offset), segment->bar,
-			    strerror(-result));
+			    device->id, "writing %u bytes at 0x%" PRIx64 " of BAR %u failed: %s",
+			    size, segment->offset + offset, segment->bar, strerror(-result));
 }
 
 static uint64_t table_read(void *opaque, uint64_t offset, unsigned int size)
