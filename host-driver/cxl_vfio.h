@@ -142,6 +142,11 @@ void cxl_hardware_quiesce(struct cxl_vfio_device *cdev);
 void cxl_hardware_unquiesce(struct cxl_vfio_device *cdev);
 /* Has the component BAR lost its address, as it does in every reset of the bus? */
 bool cxl_hardware_was_reset(struct cxl_vfio_device *cdev);
+/*
+ * Would an access to the memory be answered now, by what the device itself says: Memory Space on,
+ * D0, memory active, decoder 0 committed? A load that nobody answers is a fatal error of the host.
+ */
+bool cxl_hardware_serves(struct cxl_vfio_device *cdev);
 /* Is memory decoding on in the device's own Command register? */
 bool cxl_hardware_decodes(struct cxl_vfio_device *cdev);
 
@@ -159,6 +164,8 @@ void cxl_gate_refresh(struct cxl_vfio_device *cdev);
  * calls no reset and no change of memory decoding happens.
  */
 int cxl_gate_enter(struct cxl_vfio_device *cdev);
+/* The same, and the device is asked whether it would answer: before a mapping is made. */
+int cxl_gate_enter_asking(struct cxl_vfio_device *cdev);
 void cxl_gate_leave(struct cxl_vfio_device *cdev);
 /*
  * As above, for a scrub of a device that nobody has open. Between begin and end the gate follows the

@@ -155,6 +155,23 @@ closed:
 	return -EIO;
 }
 
+int cxl_gate_enter_asking(struct cxl_vfio_device *cdev)
+{
+	int ret = cxl_gate_enter(cdev);
+
+	if (ret || cxl_hardware_serves(cdev))
+		return ret;
+	cxl_gate_leave(cdev);
+	/* Something else than a reset that we know of has taken it: look again next time. */
+	down_write(&cdev->gate);
+	cdev->active = false;
+	cdev->stale = true;
+	up_write(&cdev->gate);
+	dev_warn_ratelimited(&cdev->core.pdev->dev,
+			     "CXL memory is closed: the device says that it does not decode it\n");
+	return -EIO;
+}
+
 void cxl_gate_leave(struct cxl_vfio_device *cdev)
 {
 	up_read(&cdev->gate);

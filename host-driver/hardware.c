@@ -178,3 +178,24 @@ bool cxl_hardware_was_reset(struct cxl_vfio_device *cdev)
 	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * cdev->block.bar, &low);
 	return (low & (u32)PCI_BASE_ADDRESS_MEM_MASK) != lower_32_bits(region.start);
 }
+
+bool cxl_hardware_serves(struct cxl_vfio_device *cdev)
+{
+	struct pci_dev *pdev = cdev->core.pdev;
+	u16 power = 0;
+	u32 low, control;
+
+	if (!cxl_hardware_decodes(cdev))
+		return false;
+	if (pdev->pm_cap)
+		pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &power);
+	if (power & PCI_PM_CTRL_STATE_MASK)
+		return false;
+	pci_read_config_dword(pdev, cdev->dvsec + CXL_DEVICE_RANGE1_SIZE_LOW, &low);
+	if (low == ~(u32)0 || !(low & CXL_DEVICE_RANGE_INFO_VALID) ||
+	    !(low & CXL_DEVICE_RANGE_ACTIVE))
+		return false;
+	control = ioread32(cdev->area + cdev->map.hdm_offset + CXL_HDM_DECODER_OFFSET +
+			   CXL_DECODER_CONTROL);
+	return control != ~(u32)0 && (control & CXL_DECODER_COMMITTED);
+}

@@ -2,6 +2,7 @@
 /* The device memory as a VFIO region: claim, lazy huge mappings, file access. */
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/moduleparam.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -11,6 +12,12 @@
 #include "compat.h"
 #include "cxl_vfio.h"
 #include "uapi.h"
+
+static bool region_rw;
+module_param(region_rw, bool, 0444);
+MODULE_PARM_DESC(
+	region_rw,
+	"Serve read and write of the memory region too, for tests (default: EIO, only mappings)");
 
 static bool cxl_memory_is_ram(struct cxl_vfio_device *cdev)
 {
@@ -74,7 +81,7 @@ static vm_fault_t cxl_memory_huge_fault(struct vm_fault *vmf, unsigned int order
 		return VM_FAULT_FALLBACK;
 
 	down_read(&cdev->config_lock);
-	if (cxl_gate_enter(cdev)) {
+	if (cxl_gate_enter_asking(cdev)) {
 		ret = VM_FAULT_SIGBUS;
 	} else {
 		ret = compat_insert_pfn(&cdev->core, vmf, pfn, order);
@@ -151,6 +158,9 @@ static ssize_t cxl_memory_rw(struct vfio_pci_core_device *core, char __user *buf
 	ret = access_memory(cdev->layout, cdev->range.size, position, count, &length);
 	if (ret || !length)
 		return ret;
+	/* The kernel's own loads have no SIGBUS to end in when the device stops answering. */
+	if (!region_rw)
+		return -EIO;
 	page = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return -ENOMEM;

@@ -123,9 +123,10 @@ int uapi_resets(struct uapi_device *device, unsigned int count);
 int uapi_hold(struct uapi_device *device);
 /* What the driver does between two users: uapi_scrub.c. */
 int uapi_scrub(struct uapi_device *device);
-int uapi_pattern(struct uapi_device *device); /* fills the memory, says "holding" and stays */
-int uapi_zero(struct uapi_device *device);    /* looks at all of it */
-int uapi_refused(struct uapi_device *device); /* not opened by the caller: EIO */
+int uapi_pattern(struct uapi_device *device);      /* fills the memory, says "holding" and stays */
+int uapi_zero(struct uapi_device *device);         /* looks at all of it */
+int uapi_refused(struct uapi_device *device);      /* not opened by the caller: EIO */
+int uapi_mapping_only(struct uapi_device *device); /* without region_rw=1 */
 int uapi_cache(struct uapi_device *device);
 /* uapi_allocations.c: what the kernel allocates for an information call; a kernel without KASAN. */
 int uapi_allocations(struct uapi_device *device);

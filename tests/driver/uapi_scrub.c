@@ -69,6 +69,23 @@ int uapi_zero(struct uapi_device *device)
 	return 0;
 }
 
+int uapi_mapping_only(struct uapi_device *device)
+{
+	off_t offset = (off_t)device->memory.info.offset;
+	uint64_t value = 0, *map = map_all(device);
+
+	uapi_fails_with(device, "m1 read() of the memory is refused",
+			pread(device->fd, &value, sizeof(value), offset), EIO);
+	uapi_fails_with(device, "m2 write() too", pwrite(device->fd, &value, sizeof(value), offset),
+			EIO);
+	uapi_check(device, "m3 the mapping works",
+		   map && uapi_store(map, PATTERN) && uapi_load(map, &value) && value == PATTERN,
+		   "read %#lx", value);
+	if (map)
+		munmap(map, device->memory.info.size);
+	return 0;
+}
+
 int uapi_refused(struct uapi_device *device)
 {
 	uapi_check(device, "c4 memory that could not be cleared is not opened",

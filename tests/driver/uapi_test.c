@@ -109,6 +109,8 @@ static int run(struct uapi_device *device, const char *what, unsigned int count)
 		return uapi_pattern(device);
 	if (!strcmp(what, "zero"))
 		return uapi_zero(device);
+	if (!strcmp(what, "mapping-only"))
+		return uapi_mapping_only(device);
 	if (!strcmp(what, "cache"))
 		return uapi_cache(device);
 	if (!strcmp(what, "allocations"))

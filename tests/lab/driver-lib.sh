@@ -14,8 +14,8 @@ driver_need_module() {
 }
 # driver_devices: addresses of the simulated accelerators, in the order of the case's header.
 driver_devices() { lspci -Dn -d cc58: | cut -d' ' -f1; }
-# driver_load [PARAMETER...]
-driver_load() { insmod "$driver_module" "$@"; }
+# driver_load [PARAMETER...]: with read and write of the memory region, which the statements look at
+driver_load() { insmod "$driver_module" region_rw=1 "$@"; }
 driver_unload() { rmmod cxl_vfio_pci; }
 # driver_bind BDF: true when the device is bound afterwards. Where the kernel has its CXL drivers built in, one may have it.
 driver_bind() {

@@ -96,6 +96,9 @@ driver_bind "${devices[2]}"
 "${tenant[@]}" --name bind-after-unbind zero
 lab_note "scrub against memset of a mapping: $(dmesg | grep "${devices[2]}: cleared" | tail -n 1 | grep -o 'in [0-9]* ms'), memset $(grep -o 'MEMSET.*' scrub.out)"
 
+printf 'BENCH scrub_vs_memset %s\n' "$(dmesg | sed -n "s/.*${devices[2]}: cleared .* in \\([0-9]*\\) ms.*/\\1/p" | sort -n | head -n 1 |
+    awk -v memset="$(grep -o 'MEMSET [0-9]*' scrub.out | cut -d' ' -f2)" '{ printf "%.2f", memset / 1000 / $1 }')"
+
 # Turned off for one device, for whoever needs no such thing.
 driver_wait_clear "${devices[2]}"
 echo 0 >"/sys/bus/pci/devices/${devices[2]}/cxl_vfio/scrub"
@@ -115,6 +118,12 @@ lab_check "bind: hot reset was tried" grep -q 's41n the mapping after the hot re
 modprobe aer_inject
 driver-uapi-test --device "${devices[7]}" --name bind-errors --topology B --dpa 0x10000000 errors
 lab_equal "bind: the kernel saw both errors recovered" 2 "$(dmesg | grep -c 'device recovery successful')"
+driver_unload
+
+# As it is loaded by users: the memory is for mapping, the kernel itself does not load from it on somebody's behalf.
+insmod "$driver_module"
+driver_bind "${devices[2]}"
+driver-uapi-test --device "${devices[2]}" --name bind-mapping-only --topology A --dpa 0x10000000 mapping-only
 driver_unload
 driver_load layout=4
 refused "an unknown layout" "${devices[2]}" "layout=4 is neither 2 nor 3"
