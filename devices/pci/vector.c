@@ -90,7 +90,6 @@ static void pci_vector_detach(struct pci_vector *vector, struct irq_router *irq)
 int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live, uint64_t address,
 		   uint32_t data)
 {
-	eventfd_t missed;
 	int result;
 
 	if (!live) {
@@ -114,21 +113,19 @@ int pci_vector_set(struct pci_vector *vector, struct irq_router *irq, bool live,
 	 * KVM looked at the count when the irqfd was attached and injects what was missed, but
 	 * leaves the count: taken here, so that it is not injected again after the next mask.
 	 */
-	(void)eventfd_read(vector->fd, &missed);
+	(void)fd_take_count(vector->fd);
 	return 0;
 }
 
 void pci_vector_reset(struct pci_vector *vector, struct irq_router *irq)
 {
-	eventfd_t missed;
-
 	pci_vector_detach(vector, irq);
 	if (vector->has_gsi)
 		irq_free_gsi(irq, vector->gsi);
 	vector->has_gsi = false;
 	vector->routed = false;
 	if (vector->fd >= 0)
-		(void)eventfd_read(vector->fd, &missed);
+		(void)fd_take_count(vector->fd);
 }
 
 void pci_vector_destroy(struct pci_vector *vector, struct irq_router *irq)

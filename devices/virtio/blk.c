@@ -147,11 +147,11 @@ static void blk_run(struct blk *blk)
 		return;
 	blk_engine_arm(blk, false);
 	for (round = 0; round < ROUNDS && progress; round++) {
-		progress = blk_engine_reap(blk, false);
+		progress = blk_engine_reap(blk);
 		progress += fetch_all(blk);
 		blk_engine_flush(blk);
 		/* Reads from the page cache are often done already. */
-		progress += blk_engine_reap(blk, false);
+		progress += blk_engine_reap(blk);
 		blk_engine_flush(blk);
 		notify_all(blk);
 	}
@@ -163,8 +163,7 @@ static void blk_run(struct blk *blk)
 	}
 }
 
-/* In the loop's thread at the first kick, so that vCPU threads need no more system calls than
- * before and a guest that never uses the disk costs nothing. */
+/* In the loop's thread at the first kick: a guest that never uses the disk costs little memory. */
 static int prepare(struct blk *blk)
 {
 	int result = blk_engine_prepare(blk);
@@ -191,22 +190,21 @@ static void blk_queue_notify(struct virtio_device *device, uint16_t queue)
 }
 
 /* Nobody else runs the queues any more: wait for the kernel. */
-static void quiesce(struct blk *blk)
+static void quiesce(struct blk *blk, bool finish)
 {
 	event_source_remove(blk->completion_source);
 	blk->completion_source = NULL;
 	event_source_remove(blk->timer);
 	blk->timer = NULL;
 	blk->timer_armed = false;
-	while (blk->in_flight)
-		blk_engine_reap(blk, true);
+	blk_engine_drain(blk, finish);
 }
 
 static void blk_reset(struct virtio_device *device)
 {
 	struct blk *blk = blk_of(device);
 
-	quiesce(blk);
+	quiesce(blk, false);
 	if (blk->throttled)
 		free(blk->throttled->bounce);
 	blk->throttled = NULL;
@@ -219,7 +217,7 @@ static void blk_pause(struct virtio_device *device)
 
 	if (!blk->prepared)
 		return;
-	quiesce(blk);
+	quiesce(blk, true);
 	notify_all(blk);
 }
 
@@ -314,6 +312,11 @@ static int check_options(const struct virtio_blk_options *options, const char *n
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int virtio_blk_prepare(struct virtio_device *device)
+{
+	return blk_engine_prepare_ring(blk_of(device));
 }
 
 int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **created)

@@ -30,9 +30,16 @@ struct virtio_blk_options {
 /*
  * Returns 0; -ENOENT, -EACCES, -EISDIR ... of open; -EINVAL (not a multiple of 512 bytes, empty,
  * neither file nor block device, bad serial or queue numbers); -EBUSY (locked by another process);
- * -ENOMEM. The log names path, operation, cause and what would fix it. The ring is set up at
- * DRIVER_OK, not here.
+ * -ENOMEM. The log names path, operation, cause and what would fix it.
  */
 int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **device);
+
+/*
+ * virtio_blk_prepare() - make the ring now, in the thread that runs the environment's loop and
+ * before a filter forbids it; else the first kick does. Where rings are forbidden or too old to be
+ * restricted to the disk's own requests, the disk works without one. Returns 0 or -errno of
+ * eventfd(2).
+ */
+int virtio_blk_prepare(struct virtio_device *device);
 
 #endif

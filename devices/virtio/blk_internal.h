@@ -112,13 +112,20 @@ void blk_request_finish(struct blk *blk, struct blk_request *request, uint8_t st
 
 /* virtio_blk_engine.c: the path to the kernel. */
 int blk_engine_prepare(struct blk *blk);
+/* Only the ring, which is for good: use_ring is false when there is none. Returns 0 or -errno. */
+int blk_engine_prepare_ring(struct blk *blk);
 void blk_engine_release(struct blk *blk);
 /* Queue (or do at once) a parsed request. */
 void blk_engine_submit(struct blk *blk, struct blk_request *request);
 /* Hand what was queued to the kernel: one system call. */
 void blk_engine_flush(struct blk *blk);
-/* Complete what is done; @wait: until at least one is. Returns how many. */
-unsigned int blk_engine_reap(struct blk *blk, bool wait);
+/* Complete what is done. Returns how many. */
+unsigned int blk_engine_reap(struct blk *blk);
+/*
+ * Wait for all that is in flight. @finish: what came back short is transferred to its end; else it
+ * is dropped. Any thread: it polls, because only the loop's thread may call io_uring_enter.
+ */
+void blk_engine_drain(struct blk *blk, bool finish);
 /* Completions signal completion_fd only while nobody looks anyway. Returns true when some are
  * there already after arming. */
 bool blk_engine_arm(struct blk *blk, bool armed);

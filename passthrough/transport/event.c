@@ -24,9 +24,7 @@ int vfio_event_open(struct vfio_event *event, struct event_loop *loop, event_cal
 
 bool vfio_event_drain(const struct vfio_event *event)
 {
-	uint64_t count;
-
-	return read(event->fd, &count, sizeof(count)) == sizeof(count);
+	return fd_take_count(event->fd);
 }
 
 void vfio_event_close(struct vfio_event *event)

@@ -39,6 +39,16 @@ int machine_parts_add(struct machine_parts *parts)
 	return result;
 }
 
+int machine_parts_begin(struct machine_parts *parts)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < parts->count && !result; i++)
+		if (parts->list[i].ops->begin)
+			result = parts->list[i].ops->begin(&parts->list[i]);
+	return result;
+}
+
 void machine_parts_describe(const struct machine_parts *parts, struct description *description)
 {
 	for (size_t i = 0; i < parts->count; i++)

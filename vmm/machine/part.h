@@ -24,6 +24,9 @@ struct machine_part_ops {
 	int (*connect)(struct machine_part *part);
 	/* There are RAM and a PCI root; no guest code has run. Returns 0 or -errno, logged. */
 	int (*add)(struct machine_part *part);
+	/* In the thread of the event loop, before its filter is armed; vCPUs run already. Returns 0
+	 * or -errno. */
+	int (*begin)(struct machine_part *part);
 	/* Rows for the listing of the guest physical map. */
 	void (*describe)(const struct machine_part *part, struct description *description);
 	/* All vCPUs are parked: no work and no interrupts until resume. */
@@ -58,6 +61,9 @@ int machine_parts_append(struct machine_parts *parts, const struct machine_part_
 /* In order. When one fails, all are removed. Return 0 or the errno of the part. */
 int machine_parts_connect(struct machine_parts *parts);
 int machine_parts_add(struct machine_parts *parts);
+
+/* In order; the first failure ends it. Returns 0 or the errno of the part. */
+int machine_parts_begin(struct machine_parts *parts);
 
 /* In order. */
 void machine_parts_describe(const struct machine_parts *parts, struct description *description);

@@ -5,6 +5,7 @@
 
 #include "vmm/machine/functions.h"
 #include "vmm/machine/internal.h"
+#include "vmm/machine/seccomp_lists.h"
 #include "vmm/machine/thread.h"
 
 void machine_stop(struct machine *machine)
@@ -49,8 +50,10 @@ static int start_vcpus(struct machine *machine)
 static void *io_thread(void *opaque)
 {
 	struct machine *machine = opaque;
-	int error = machine_thread_begin(&machine->life.filters, THREAD_IO);
+	int error = machine_parts_begin(&machine->parts);
 
+	if (!error)
+		error = machine_thread_begin(&machine->life.filters, THREAD_IO);
 	if (!error)
 		error = event_loop_run(machine->platform.loop);
 	if (error)
@@ -77,7 +80,8 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	int error, io_error;
 
 	error = seccomp_filters_create(&machine->life.filters,
-				       machine->specification->platform.seccomp, machine->logger);
+				       machine->specification->platform.seccomp,
+				       seccomp_needs_of(machine->specification), machine->logger);
 	if (!error)
 		error = start_vcpus(machine);
 	if (error) {

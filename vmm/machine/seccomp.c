@@ -3,179 +3,53 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
-#include <linux/vfio.h>
-#include <linux/vhost.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/fd.h"
-#include "wire/iommufd.h"
-
-#define VCPU    (1u << THREAD_VCPU)
-#define IO      (1u << THREAD_IO)
-#define MACHINE (1u << THREAD_MACHINE)
-#define GUEST   (VCPU | IO)      /* those that a guest drives */
-#define CHANGE  (VCPU | MACHINE) /* those that change what a guest sees of a device */
-#define ALL     (VCPU | IO | MACHINE)
-
-struct allowed {
-	long number; /* of the system call, or of the ioctl request */
-	unsigned int kinds;
-};
-
-/* One reason per line. */
-/* clang-format off */
-static const struct allowed calls[] = {
-	{ SCMP_SYS(read), ALL },                          /* eventfds, timers, tap, sockets, input */
-	{ SCMP_SYS(readv), GUEST },                       /* tap and vsock into guest buffers */
-	{ SCMP_SYS(write), ALL },                         /* eventfds, serial output, log lines */
-	{ SCMP_SYS(writev), GUEST },                      /* tap and vsock from guest buffers */
-	{ SCMP_SYS(pread64), ALL },                       /* VFIO regions, disk identification */
-	{ SCMP_SYS(pwrite64), ALL },                      /* VFIO regions */
-	{ SCMP_SYS(preadv), IO },                         /* disk requests without io_uring */
-	{ SCMP_SYS(pwritev), IO },                        /* the same */
-	{ SCMP_SYS(preadv2), IO },                        /* the same */
-	{ SCMP_SYS(pwritev2), IO },                       /* the same, with RWF_DSYNC */
-	{ SCMP_SYS(fallocate), IO },                      /* discard and write-zeroes on files */
-	{ SCMP_SYS(fdatasync), GUEST },                   /* flush; also when a device is reset by its driver */
-	{ SCMP_SYS(io_uring_setup), GUEST },              /* the ring is made when the driver starts the disk */
-	{ SCMP_SYS(io_uring_register), GUEST },
-	{ SCMP_SYS(io_uring_enter), GUEST },              /* disk requests; draining at a reset */
-	{ SCMP_SYS(futex), ALL },                         /* locks */
-	{ SCMP_SYS(epoll_wait), IO | MACHINE },           /* the event loops */
-	{ SCMP_SYS(epoll_pwait), IO | MACHINE },
-	{ SCMP_SYS(epoll_ctl), ALL },                     /* devices add their sources when drivers start them */
-	{ SCMP_SYS(eventfd2), ALL },                      /* interrupt vectors are made when they are first used */
-	{ SCMP_SYS(timerfd_create), ALL },                /* rate limits, serial output batches */
-	{ SCMP_SYS(timerfd_settime), ALL },
-	{ SCMP_SYS(poll), ALL },                          /* MSI-X pending bits, waits for a vfio-user server */
-	{ SCMP_SYS(ppoll), ALL },
-	{ SCMP_SYS(sendto), ALL },                        /* vfio-user and vsock */
-	{ SCMP_SYS(sendmsg), ALL },
-	{ SCMP_SYS(recvfrom), ALL },
-	{ SCMP_SYS(recvmsg), ALL },
-	{ SCMP_SYS(accept4), IO },                        /* serial and vsock sockets */
-	{ SCMP_SYS(connect), IO },                        /* guest-initiated vsock connections */
-	{ SCMP_SYS(shutdown), ALL },                       /* ends of vsock connections; a vfio-user server that broke the protocol */
-	{ SCMP_SYS(fcntl), GUEST },                       /* non-blocking mode of accepted sockets */
-	{ SCMP_SYS(close), ALL },                         /* fds of connections, rings and vectors */
-	{ SCMP_SYS(dup3), MACHINE },                      /* a device that the host takes back: its files go, their numbers stay */
-	{ SCMP_SYS(fstat), ALL },
-	{ SCMP_SYS(newfstatat), GUEST },                  /* is the socket file still ours */
-	{ SCMP_SYS(lseek), GUEST },
-	{ SCMP_SYS(munmap), ALL },
-	{ SCMP_SYS(mremap), ALL },
-	{ SCMP_SYS(madvise), ALL },                       /* allocator, balloon */
-	{ SCMP_SYS(brk), ALL },
-	{ SCMP_SYS(getrandom), ALL },                     /* the entropy device; the allocator */
-	{ SCMP_SYS(clock_gettime), ALL },                 /* log stamps where the vDSO cannot */
-	{ SCMP_SYS(gettimeofday), ALL },
-	{ SCMP_SYS(clock_nanosleep), VCPU },              /* the bounded retries of a device reset and of a refused access */
-	{ SCMP_SYS(rt_sigtimedwait), VCPU },              /* takes the signal that ended KVM_RUN */
-	{ SCMP_SYS(rt_sigprocmask), ALL },                /* the C library around thread ends */
-	{ SCMP_SYS(rt_sigreturn), ALL },
-	{ SCMP_SYS(rt_sigaction), ALL },                  /* abort() */
-	{ SCMP_SYS(tgkill), ALL },                        /* a vCPU that stops the machine; abort() */
-	{ SCMP_SYS(gettid), ALL },
-	{ SCMP_SYS(getpid), ALL },
-	{ SCMP_SYS(sched_yield), ALL },
-	{ SCMP_SYS(sched_getaffinity), ALL },             /* the allocator counts CPUs when a thread first allocates */
-	{ SCMP_SYS(restart_syscall), ALL },
-	{ SCMP_SYS(exit), ALL },                          /* the thread ends */
-	{ SCMP_SYS(exit_group), ALL },
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	{ SCMP_SYS(sigaltstack), ALL },                   /* run-time of the sanitizers */
-	{ SCMP_SYS(readlink), ALL },
-	{ SCMP_SYS(open), ALL },
-	{ SCMP_SYS(prctl), ALL },
-#endif
-};
-
-static const struct allowed ioctls[] = {
-	{ (long)KVM_RUN, VCPU },
-	{ (long)KVM_GET_REGS, VCPU },                                 /* where the guest was, for the message of a failure */
-	{ (long)KVM_KVMCLOCK_CTRL, GUEST },
-	{ (long)KVM_SET_USER_MEMORY_REGION, CHANGE },                 /* windows follow BARs and HDM decoders, and go when a device is lost */
-	{ (long)KVM_IRQFD, ALL },                                     /* vectors are masked and unmasked */
-	{ (long)KVM_SET_GSI_ROUTING, ALL },
-	{ (long)KVM_IOEVENTFD, ALL },                                 /* notify registers follow BARs */
-	{ (long)KVM_IRQ_LINE, ALL },
-	{ (long)KVM_SIGNAL_MSI, ALL },
-	{ (long)VFIO_DEVICE_SET_IRQS, CHANGE },                       /* interrupts of a device are set up and taken away */
-	{ (long)VFIO_DEVICE_RESET, VCPU },                            /* the guest resets its device */
-	{ (long)VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, VCPU },           /* devices without a reset of their own */
-	{ (long)VFIO_DEVICE_PCI_HOT_RESET, VCPU },                    /* the same */
-	{ (long)KVM_SET_DEVICE_ATTR, MACHINE },                       /* KVM forgets a VFIO file that the host takes back */
-	{ (long)VFIO_DEVICE_FEATURE, VCPU },                          /* dma-buf after a reset */
-	{ (long)VFIO_IOMMU_MAP_DMA, VCPU },                           /* windows and device memory of a BAR or decoder that moved */
-	{ (long)VFIO_IOMMU_UNMAP_DMA, CHANGE },                       /* the same, and at a loss */
-	{ (long)IOMMUFD_IOAS_MAP, VCPU },                             /* the same by iommufd */
-	{ (long)IOMMUFD_IOAS_UNMAP, CHANGE },                         /* the same */
-	{ (long)IOMMUFD_IOAS_MAP_FILE, VCPU },                        /* the same */
-	{ (long)TUNSETOFFLOAD, GUEST },                               /* the driver's choice of offloads */
-	{ (long)TUNSETVNETHDRSZ, GUEST },
-	{ (long)VHOST_SET_FEATURES, GUEST },                          /* vhost starts and stops with the driver */
-	{ (long)VHOST_SET_MEM_TABLE, GUEST },
-	{ (long)VHOST_SET_VRING_NUM, GUEST },
-	{ (long)VHOST_SET_VRING_ADDR, GUEST },
-	{ (long)VHOST_SET_VRING_BASE, GUEST },
-	{ (long)VHOST_GET_VRING_BASE, GUEST },
-	{ (long)VHOST_SET_VRING_KICK, GUEST },
-	{ (long)VHOST_SET_VRING_CALL, GUEST },
-	{ (long)VHOST_SET_VRING_ERR, GUEST },
-	{ (long)VHOST_NET_SET_BACKEND, GUEST },
-	{ (long)VHOST_VSOCK_SET_GUEST_CID, GUEST },
-	{ (long)VHOST_VSOCK_SET_RUNNING, GUEST },
-};
-/* clang-format on */
+#include "vmm/machine/seccomp_lists.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* vsock connections to the host: UNIX sockets and nothing else. */
-static int allow_unix_sockets(scmp_filter_ctx context)
+/*
+ * abort() of the C library, and no other signal: a handler of the embedding process would run in a
+ * thread that has no filter.
+ */
+static int allow_abort(scmp_filter_ctx context)
 {
-	return seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	return seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)getpid()),
+				SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT));
 }
 
-/* The allocator, rings, device windows; nothing that could be executed. */
-static int allow_mappings_without_code(scmp_filter_ctx context)
+static int add_rules(scmp_filter_ctx context, enum thread_kind kind, unsigned int needs)
 {
-	const int mapping_calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
-	int result = 0;
+	size_t call_count, ioctl_count;
+	const struct seccomp_rule *calls = seccomp_call_rules(&call_count);
+	const struct seccomp_rule *ioctls = seccomp_ioctl_rules(&ioctl_count);
+	int result = allow_abort(context);
 
-	for (size_t i = 0; i < COUNT(mapping_calls) && !result; i++)
-		result = seccomp_rule_add(context, SCMP_ACT_ALLOW, mapping_calls[i], 1,
-					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	return result;
-}
-
-static int add_rules(scmp_filter_ctx context, enum thread_kind kind)
-{
-	int result = allow_mappings_without_code(context);
-
-	if (!result && kind == THREAD_IO)
-		result = allow_unix_sockets(context);
 	/* The allocator would like to read the number of CPUs from sysfs and has another way when
 	 * it may not. */
 	if (!result)
 		result = seccomp_rule_add(context, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
 
-	for (size_t i = 0; i < COUNT(calls) && !result; i++)
-		if (calls[i].kinds & 1u << kind)
-			result = seccomp_rule_add(context, SCMP_ACT_ALLOW, (int)calls[i].number, 0);
-	for (size_t i = 0; i < COUNT(ioctls) && !result; i++)
-		if (ioctls[i].kinds & 1u << kind)
+	for (size_t i = 0; i < call_count && !result; i++)
+		if (seccomp_rule_applies(&calls[i], kind, needs))
+			result = seccomp_rule_add_array(context, SCMP_ACT_ALLOW,
+							(int)calls[i].number, calls[i].pin_count,
+							calls[i].pins);
+	for (size_t i = 0; i < ioctl_count && !result; i++)
+		if (seccomp_rule_applies(&ioctls[i], kind, needs))
 			/* The kernel looks at the low 32 bits of the request only. */
 			result = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 						  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX,
@@ -232,8 +106,8 @@ static int put_first(struct sock_fprog *program, uint32_t request)
 	return 0;
 }
 
-static int build(struct sock_fprog *program, enum thread_kind kind, uint32_t action, int fd,
-		 off_t *end)
+static int build(struct sock_fprog *program, enum thread_kind kind, unsigned int needs,
+		 uint32_t action, int fd, off_t *end)
 {
 	scmp_filter_ctx context = seccomp_init(action);
 	int result;
@@ -245,7 +119,7 @@ static int build(struct sock_fprog *program, enum thread_kind kind, uint32_t act
 	if (!result)
 		result = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!result)
-		result = add_rules(context, kind);
+		result = add_rules(context, kind, needs);
 	if (!result)
 		result = export_program(context, fd, end, program);
 	if (!result && kind == THREAD_VCPU)
@@ -255,7 +129,7 @@ static int build(struct sock_fprog *program, enum thread_kind kind, uint32_t act
 }
 
 int seccomp_filters_create(struct seccomp_filters *filters, enum cxvm_seccomp mode,
-			   const struct logger *logger)
+			   unsigned int needs, const struct logger *logger)
 {
 	uint32_t action = mode == CXVM_SECCOMP_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
 	int fd, result = 0;
@@ -270,7 +144,8 @@ int seccomp_filters_create(struct seccomp_filters *filters, enum cxvm_seccomp mo
 	if (fd < 0)
 		result = -errno;
 	for (unsigned int kind = 0; kind < THREAD_KINDS && !result; kind++)
-		result = build(&filters->programs[kind], (enum thread_kind)kind, action, fd, &end);
+		result = build(&filters->programs[kind], (enum thread_kind)kind, needs, action, fd,
+			       &end);
 	fd_close(&fd);
 	if (result) {
 		log_error(logger, "seccomp",

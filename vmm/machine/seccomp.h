@@ -25,12 +25,14 @@ struct seccomp_filters {
 
 /*
  * seccomp_filters_create() - default-deny filters: a call that is not on the list ends the process
- * (@mode ON) or is logged by the kernel and allowed (LOG). OFF: nothing is built. Sets
+ * (@mode ON) or is logged by the kernel and allowed (LOG). OFF: nothing is built. What only devices
+ * use that the machine does not have is not on it: @needs, of enum seccomp_need. For threads of
+ * the calling process only. Sets
  * PR_SET_NO_NEW_PRIVS in the calling thread, which the threads it creates inherit. Returns 0,
  * -ENOMEM, or the errno of libseccomp, logged.
  */
 int seccomp_filters_create(struct seccomp_filters *filters, enum cxvm_seccomp mode,
-			   const struct logger *logger);
+			   unsigned int needs, const struct logger *logger);
 void seccomp_filters_destroy(struct seccomp_filters *filters);
 
 /* Arm the filter of @kind in the calling thread, for good. Returns 0 (also when there is none) or

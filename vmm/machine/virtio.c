@@ -19,6 +19,7 @@
 /* The state of each of these parts. */
 struct virtio_part {
 	struct virtio_pci *transport;
+	struct virtio_device *device;    /* the transport's */
 	struct machine_console *console; /* the console's end on the host; else NULL */
 };
 
@@ -57,6 +58,7 @@ static int plug(struct machine_part *part, struct virtio_device *device,
 		free(state);
 		return result;
 	}
+	state->device = device;
 	state->console = console;
 	part->state = state;
 	return 0;
@@ -81,6 +83,13 @@ static int add_disk(struct machine_part *part)
 	int result = virtio_blk_create(&options, &device);
 
 	return result ? result : plug(part, device, NULL);
+}
+
+static int begin_disk(struct machine_part *part)
+{
+	const struct virtio_part *state = part->state;
+
+	return virtio_blk_prepare(state->device);
 }
 
 static int add_net(struct machine_part *part)
@@ -216,7 +225,14 @@ static void remove_virtio(struct machine_part *part)
 		.resume = resume_virtio, .remove = remove_virtio                                   \
 	}
 
-const struct machine_part_ops machine_disk_part = VIRTIO_PART("disk", add_disk);
+const struct machine_part_ops machine_disk_part = {
+	.name = "disk",
+	.add = add_disk,
+	.begin = begin_disk,
+	.pause = pause_virtio,
+	.resume = resume_virtio,
+	.remove = remove_virtio,
+};
 const struct machine_part_ops machine_net_part = VIRTIO_PART("net", add_net);
 const struct machine_part_ops machine_vsock_part = VIRTIO_PART("vsock", add_vsock);
 const struct machine_part_ops machine_rng_part = VIRTIO_PART("rng", add_rng);

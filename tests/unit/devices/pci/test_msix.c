@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -473,4 +474,27 @@ Test(pci_msi, vectors_masking_and_pending)
 	pci_fixture_write(&fixture, bdf, msi_capability + PCI_MSI_FLAGS, 0, 2);
 	cr_assert_eq(fixture.irqfd_count, 0);
 	cr_assert_eq(pci_msi_enabled_vectors(&msi.device), 0);
+}
+
+/* A vfio-user server shares the vector's eventfd, and so its O_NONBLOCK. */
+Test(pci_msix, an_eventfd_that_blocks_stops_nobody, .timeout = 10)
+{
+	int fd = pci_msix_eventfd(&test.device, 0);
+
+	cr_assert_geq(fd, 0);
+	set_control(PCI_MSIX_FLAGS_ENABLE);
+	cr_assert_eq(fcntl(fd, F_SETFL, 0), 0);
+	write_entry(0, 0xfee00000, 0x41, 0);
+	cr_expect(live[0]);
+	mask(0, true);
+	cr_expect_not(live[0]);
+	mask(0, false);
+	cr_expect(live[0]);
+	/* The count is still taken: it would be injected again. */
+	mask(0, true);
+	cr_assert_eq(eventfd_write(fd, 1), 0);
+	cr_expect(pending(0));
+	mask(0, false);
+	cr_expect_not(counted(0));
+	pci_msix_reset(&test.device);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "devices/virtio/blk.h"
+#include "devices/virtio/blk_internal.h"
 #include "guest.h"
 
 #define DISK_SIZE (4u << 20)
@@ -401,6 +402,121 @@ Test(virtio_blk, many_at_once_and_pause_drains, .timeout = 60)
 		}
 		teardown(&f);
 	}
+}
+
+/* What the ring answers to one entry. */
+static int ring_result(struct blk *blk, const struct io_uring_sqe *entry)
+{
+	struct io_uring_cqe *done;
+	struct io_uring_sqe *slot = io_uring_get_sqe(&blk->ring);
+	int result;
+
+	cr_assert_not_null(slot);
+	*slot = *entry;
+	cr_assert_eq(io_uring_submit(&blk->ring), 1);
+	cr_assert_eq(io_uring_wait_cqe(&blk->ring, &done), 0);
+	result = done->res;
+	io_uring_cqe_seen(&blk->ring, done);
+	return result;
+}
+
+/* seccomp does not see what is asked of a ring: it must refuse by itself. */
+Test(virtio_blk, the_ring_does_nothing_but_the_disk, .timeout = 20)
+{
+	struct virtio_blk_options options = {0};
+	struct io_uring_sqe entry;
+	char byte;
+	struct fixture f;
+	struct blk *blk;
+	int fd, other;
+
+	setup_with(&f, &options, 8, 0);
+	cr_assert_eq(virtio_blk_prepare(f.guest.device), 0);
+	blk = (struct blk *)f.guest.device;
+	if (!blk->ring_ready) {
+		teardown(&f);
+		cr_skip_test("no io_uring here");
+	}
+	fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	io_uring_prep_openat(&entry, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	entry.flags = IOSQE_FIXED_FILE;
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	io_uring_prep_unlink(&entry, f.path, 0);
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	io_uring_prep_socket(&entry, 2 /* AF_INET */, 1 /* SOCK_STREAM */, 0, 0);
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	io_uring_prep_read(&entry, fd, &byte, 1, 0); /* not the registered image */
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	io_uring_prep_nop(&entry);
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	io_uring_prep_read(&entry, 0, &byte, 1, 0);
+	entry.flags = IOSQE_FIXED_FILE;
+	cr_expect_eq(ring_result(blk, &entry), 1);
+	/* Nor can another file take the image's place. */
+	other = fd;
+	cr_expect_lt(io_uring_register_files_update(&blk->ring, 0, &other, 1), 0);
+	cr_expect_lt(io_uring_unregister_files(&blk->ring), 0);
+	close(fd);
+	cr_expect_eq(request(&f, VIRTIO_BLK_T_IN, 0, 4096, NULL), VIRTIO_BLK_S_OK);
+	teardown(&f);
+}
+
+Test(virtio_blk, the_ring_of_a_readonly_disk_does_not_write, .timeout = 20)
+{
+	struct virtio_blk_options options = {.readonly = true};
+	struct io_uring_sqe entry;
+	struct fixture f;
+	struct blk *blk;
+
+	setup_with(&f, &options, 8, 0);
+	cr_assert_eq(virtio_blk_prepare(f.guest.device), 0);
+	blk = (struct blk *)f.guest.device;
+	if (!blk->ring_ready) {
+		teardown(&f);
+		cr_skip_test("no io_uring here");
+	}
+	io_uring_prep_fallocate(&entry, 0, 0, 0, 512);
+	entry.flags = IOSQE_FIXED_FILE;
+	cr_expect_eq(ring_result(blk, &entry), -EACCES);
+	teardown(&f);
+}
+
+/* io_uring_enter failed when they were handed over: a reset takes them back, and the ring works. */
+Test(virtio_blk, a_reset_takes_back_what_was_not_submitted, .timeout = 20)
+{
+	struct virtio_blk_options options = {.queue_size = 8};
+	struct fixture f;
+	struct blk *blk;
+
+	setup_with(&f, &options, 8, 0);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, 512, NULL), VIRTIO_BLK_S_OK);
+	blk = (struct blk *)f.guest.device;
+	if (!blk->ring_ready) {
+		teardown(&f);
+		cr_skip_test("no io_uring here");
+	}
+	for (int finish = 0; finish < 2; finish++) {
+		struct blk_request *held = blk->queues[0].free;
+		uint8_t buffer[512] = {0xaa}, status = 0xee;
+		struct iovec part = {.iov_base = buffer, .iov_len = sizeof(buffer)};
+
+		blk->queues[0].free = held->next;
+		held->type = VIRTIO_BLK_T_IN;
+		held->data = &part;
+		held->data_count = 1;
+		held->offset = 0;
+		held->bytes = sizeof(buffer);
+		held->status = &status;
+		blk_engine_submit(blk, held);
+		cr_expect_eq(blk->in_flight, 1u);
+		blk_engine_drain(blk, finish);
+		cr_expect_eq(blk->in_flight, 0u);
+		cr_expect_eq(io_uring_sq_ready(&blk->ring), 0u);
+		cr_expect_eq(status, finish ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+		cr_expect_eq(buffer[0], finish ? 0 : 0xaa);
+	}
+	teardown(&f);
 }
 
 Test(virtio_blk, several_queues_share_the_disk, .timeout = 20)
