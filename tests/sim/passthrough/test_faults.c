@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "small_machine.h"
+#include "sim_machine.h"
 #include "tests/sim/protocol/client.h"
 
 static const char *const kinds[] = {
@@ -49,16 +49,16 @@ static uint64_t now_ms(void)
 }
 
 /* What makes the client send every command that has a reply. */
-static void use(struct small_machine *machine, struct passthrough_device *device)
+static void use(struct sim_machine *machine, struct passthrough_device *device)
 {
 	const struct pci_device *pci = passthrough_pci_device(device);
 	uint32_t msix = pci_find_capability(pci->config, PCI_CAP_ID_MSIX);
 
-	small_machine_place(machine, 0, device);
+	sim_machine_place(machine, 0, device);
 	if (msix) /* none: the server's lie was about its interrupts */
-		small_machine_config_write(machine, 0, msix + 2, PCI_MSIX_FLAGS_ENABLE, 2);
-	small_machine_config_write(machine, 0, 0x48 + 8, 0, 2);
-	pci_root_reset(machine->root);
+		sim_machine_config_write(machine, 0, msix + 2, PCI_MSIX_FLAGS_ENABLE, 2);
+	sim_machine_config_write(machine, 0, 0x48 + 8, 0, 2);
+	pci_root_reset(machine->machine.root);
 }
 
 /* One lie at one message, while the device is attached and used. */
@@ -66,7 +66,7 @@ static void lie_once(const char *kind, const char *on, unsigned int skip)
 {
 	const char *arguments[] = {"--topology", "C", NULL};
 	struct passthrough_device *device = NULL;
-	struct small_machine machine;
+	struct sim_machine machine;
 	struct sim_process sim;
 	unsigned int before;
 	uint64_t start;
@@ -74,13 +74,13 @@ static void lie_once(const char *kind, const char *on, unsigned int skip)
 
 	sim_spawn(&sim, arguments);
 	arm(&sim, kind, on, skip);
-	small_machine_up(&machine);
+	sim_machine_up(&machine);
 	machine.timeout_ms = 500;
 	before = open_fds();
 	start = now_ms();
-	result = small_machine_connect(&machine, sim.socket, 0, &device);
+	result = sim_machine_connect(&machine, sim.socket, 0, &device);
 	if (!result) {
-		result = small_machine_plug(&machine, device, 0);
+		result = sim_machine_plug(&machine, device, 0);
 		if (!result)
 			use(&machine, device);
 		passthrough_serve(device);
@@ -91,7 +91,7 @@ static void lie_once(const char *kind, const char *on, unsigned int skip)
 	cr_expect_eq(open_fds(), before, "%s at %s: leaks fds", kind, on);
 	if (skip == 0)
 		cr_expect_eq(sim_stat(&sim, "faults_applied"), 1, "%s at %s: never told", kind, on);
-	small_machine_down(&machine);
+	sim_machine_down(&machine);
 	sim_finish(&sim);
 }
 
@@ -116,38 +116,38 @@ LIES_AT(reset, "reset")
 Test(faults, a_stalled_server_is_lost_in_time_and_another_goes_on, .timeout = 30)
 {
 	struct passthrough_device *devices[2] = {NULL};
-	struct small_machine machine;
+	struct sim_machine machine;
 	struct sim_process sims[2];
 	uint64_t start;
 
-	small_machine_up(&machine);
+	sim_machine_up(&machine);
 	machine.timeout_ms = 1500;
 	for (unsigned int i = 0; i < 2; i++) {
 		sim_spawn(&sims[i], NULL);
-		cr_assert_eq(small_machine_connect(&machine, sims[i].socket, i, &devices[i]), 0);
-		cr_assert_eq(small_machine_plug(&machine, devices[i], i), 0);
-		small_machine_place(&machine, i, devices[i]);
+		cr_assert_eq(sim_machine_connect(&machine, sims[i].socket, i, &devices[i]), 0);
+		cr_assert_eq(sim_machine_plug(&machine, devices[i], i), 0);
+		sim_machine_place(&machine, i, devices[i]);
 	}
 	json_decref(sim_control(&sims[0], "{\"command\":\"stall\"}"));
 	start = now_ms();
-	pci_root_lock(machine.root);
+	pci_root_lock(machine.machine.root);
 	pci_device_reset(passthrough_pci_device(devices[0]), PCI_RESET_FUNCTION);
 	pci_device_reset(passthrough_pci_device(devices[1]), PCI_RESET_FUNCTION);
-	pci_root_unlock(machine.root);
+	pci_root_unlock(machine.machine.root);
 	cr_expect_lt(now_ms() - start, 5000u);
 	cr_expect(passthrough_is_lost(devices[0]));
 	cr_expect_not(passthrough_is_lost(devices[1]));
 	cr_expect_eq(machine.errors, 1u, "told once");
-	small_machine_place(&machine, 0, devices[0]);
-	small_machine_place(&machine, 1, devices[1]);
-	cr_expect_eq(small_machine_config_read(&machine, 0, 0, 4), 0xffffffffu);
-	cr_expect_eq(small_machine_config_read(&machine, 1, 0, 2), 0xcc58u);
+	sim_machine_place(&machine, 0, devices[0]);
+	sim_machine_place(&machine, 1, devices[1]);
+	cr_expect_eq(sim_machine_config_read(&machine, 0, 0, 4), 0xffffffffu);
+	cr_expect_eq(sim_machine_config_read(&machine, 1, 0, 2), 0xcc58u);
 	cr_expect_eq(sim_stat(&sims[1], "resets"), 1);
 	for (unsigned int i = 0; i < 2; i++) {
 		passthrough_detach(devices[i]);
 		sim_finish(&sims[i]);
 	}
-	small_machine_down(&machine);
+	sim_machine_down(&machine);
 }
 
 Test(faults, guest_hammers_every_register_at_every_width, .timeout = 60)
@@ -156,16 +156,16 @@ Test(faults, guest_hammers_every_register_at_every_width, .timeout = 60)
 				   "--decoders", "4", "--uncommitted", NULL};
 	struct passthrough_device *device = NULL;
 	const struct pci_device *pci;
-	struct small_machine machine;
+	struct sim_machine machine;
 	struct sim_process sim;
 	uint64_t base = 0;
 	uint32_t pattern = 1;
 
 	sim_spawn(&sim, arguments);
-	small_machine_up(&machine);
-	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
-	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
-	small_machine_place(&machine, 0, device);
+	sim_machine_up(&machine);
+	cr_assert_eq(sim_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(sim_machine_plug(&machine, device, 0), 0);
+	sim_machine_place(&machine, 0, device);
 	pci = passthrough_pci_device(device);
 	for (unsigned int bar = 0; bar < PCI_BAR_COUNT; bar++)
 		if (pci->bars[bar].mapped && pci->bars[bar].kind == PCI_BAR_MEMORY_64)
@@ -174,9 +174,9 @@ Test(faults, guest_hammers_every_register_at_every_width, .timeout = 60)
 	for (uint32_t offset = 0; offset < 0x2000; offset++) {
 		for (unsigned int size = 1; size <= 8; size++) {
 			pattern = pattern * 1664525 + 1013904223;
-			small_machine_write(&machine, base + offset,
-					    (uint64_t)pattern << 32 | ~pattern, size);
-			small_machine_read(&machine, base + offset, size);
+			sim_machine_write(&machine, base + offset,
+					  (uint64_t)pattern << 32 | ~pattern, size);
+			sim_machine_read(&machine, base + offset, size);
 		}
 	}
 	/* Configuration space, command register excepted: the BARs should stay. */
@@ -185,13 +185,13 @@ Test(faults, guest_hammers_every_register_at_every_width, .timeout = 60)
 			if (offset % size)
 				continue;
 			pattern = pattern * 1664525 + 1013904223;
-			small_machine_config_write(&machine, 0, offset, pattern, size);
-			small_machine_config_read(&machine, 0, offset, size);
+			sim_machine_config_write(&machine, 0, offset, pattern, size);
+			sim_machine_config_read(&machine, 0, offset, size);
 		}
 	}
 	cr_expect_not(passthrough_is_lost(device));
 	passthrough_detach(device);
-	small_machine_down(&machine);
+	sim_machine_down(&machine);
 	sim_finish(&sim);
 }
 
@@ -204,33 +204,33 @@ static void tell(struct sim_process *sim, const char *command)
 }
 
 /* A device with an event loop; returns once @told to its server has made it lost. */
-static void lose_by(struct small_machine *machine, struct sim_process *sim,
+static void lose_by(struct sim_machine *machine, struct sim_process *sim,
 		    struct passthrough_device **device, const char *command)
 {
 	sim_spawn(sim, NULL);
-	small_machine_up(machine);
-	small_machine_run_loop(machine);
-	cr_assert_eq(small_machine_connect(machine, sim->socket, 0, device), 0);
-	cr_assert_eq(small_machine_plug(machine, *device, 0), 0);
-	small_machine_place(machine, 0, *device);
-	cr_expect_neq(small_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
+	sim_machine_up(machine);
+	sim_machine_run_loop(machine);
+	cr_assert_eq(sim_machine_connect(machine, sim->socket, 0, device), 0);
+	cr_assert_eq(sim_machine_plug(machine, *device, 0), 0);
+	sim_machine_place(machine, 0, *device);
+	cr_expect_neq(sim_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
 	tell(sim, command);
 	while (!__atomic_load_n(&machine->lost, __ATOMIC_ACQUIRE))
 		sched_yield(); /* the test's time limit ends this */
-	small_machine_settle_loop(machine);
+	sim_machine_settle_loop(machine);
 	cr_expect(passthrough_is_lost(*device));
-	cr_expect_eq(small_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
+	cr_expect_eq(sim_machine_config_read(machine, 0, 0, 4), 0xffffffffu);
 	cr_expect_eq(machine->errors, 1u, "told once");
 	cr_expect_eq(machine->lost, 1u);
 }
 
-static void lost_ends(struct small_machine *machine, struct sim_process *sim,
+static void lost_ends(struct sim_machine *machine, struct sim_process *sim,
 		      struct passthrough_device *device)
 {
-	small_machine_forget(machine, 0);
+	sim_machine_forget(machine, 0);
 	passthrough_detach(device);
-	small_machine_stop_loop(machine);
-	small_machine_down(machine);
+	sim_machine_stop_loop(machine);
+	sim_machine_down(machine);
 	cr_expect_eq(sim_finish(sim), 0);
 }
 
@@ -247,7 +247,7 @@ static void count_mapped(void *opaque, const struct passthrough_segment *segment
 Test(faults, a_link_that_goes_down, .timeout = 30)
 {
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	unsigned int mapped[2] = {0};
 	struct sim_process sim;
 
@@ -262,7 +262,7 @@ Test(faults, a_link_that_goes_down, .timeout = 30)
 Test(faults, a_server_that_wants_its_device_back, .timeout = 30)
 {
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	unsigned int mapped[2] = {0};
 	struct sim_process sim;
 	json_t *stats;
@@ -283,25 +283,25 @@ Test(faults, a_server_that_wants_its_device_back, .timeout = 30)
 Test(faults, a_failed_reset_leaves_the_device_as_it_was)
 {
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	struct sim_process sim;
 
 	sim_spawn(&sim, NULL);
-	small_machine_up(&machine);
-	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
-	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
+	sim_machine_up(&machine);
+	cr_assert_eq(sim_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(sim_machine_plug(&machine, device, 0), 0);
 	tell(&sim, "{\"command\":\"fail-resets\",\"count\":1}");
 	for (unsigned int i = 0; i < 2; i++) {
-		pci_root_lock(machine.root);
+		pci_root_lock(machine.machine.root);
 		pci_device_reset(passthrough_pci_device(device), PCI_RESET_FUNCTION);
-		pci_root_unlock(machine.root);
+		pci_root_unlock(machine.machine.root);
 		cr_expect_eq(machine.warnings, 1u);
 		cr_expect_not(passthrough_is_lost(device));
 	}
 	cr_expect_eq(sim_stat(&sim, "failed_resets"), 1);
 	cr_expect_eq(sim_stat(&sim, "resets"), 1);
 	passthrough_detach(device);
-	small_machine_down(&machine);
+	sim_machine_down(&machine);
 	sim_finish(&sim);
 }
 
@@ -309,22 +309,22 @@ Test(faults, a_failed_reset_leaves_the_device_as_it_was)
 Test(faults, a_function_reset_that_clears_the_servers_decoders)
 {
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	unsigned int mapped[2] = {0};
 	struct sim_process sim;
 
 	sim_spawn(&sim, NULL);
-	small_machine_up(&machine);
-	cr_assert_eq(small_machine_connect(&machine, sim.socket, 0, &device), 0);
-	cr_assert_eq(small_machine_plug(&machine, device, 0), 0);
+	sim_machine_up(&machine);
+	cr_assert_eq(sim_machine_connect(&machine, sim.socket, 0, &device), 0);
+	cr_assert_eq(sim_machine_plug(&machine, device, 0), 0);
 	tell(&sim, "{\"command\":\"reset-clears-decoders\",\"value\":true}");
-	pci_root_lock(machine.root);
+	pci_root_lock(machine.machine.root);
 	pci_device_reset(passthrough_pci_device(device), PCI_RESET_FUNCTION);
-	pci_root_unlock(machine.root);
+	pci_root_unlock(machine.machine.root);
 	passthrough_visit_segments(device, count_mapped, mapped);
 	cr_expect_eq(mapped[1], 1u);
 	cr_expect_eq(machine.warnings + machine.errors, 0u);
 	passthrough_detach(device);
-	small_machine_down(&machine);
+	sim_machine_down(&machine);
 	sim_finish(&sim);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "small_machine.h"
+#include "sim_machine.h"
 #include "system_calls.h"
 #include "tests/sim/protocol/client.h"
 
@@ -23,11 +23,11 @@ static void find_component(void *opaque, const struct passthrough_segment *segme
 		component_base = segment->gpa;
 }
 
-static uint64_t hdm_base(struct small_machine *machine)
+static uint64_t hdm_base(struct sim_machine *machine)
 {
 	for (uint32_t i = 1; i < 8; i++) {
 		uint32_t entry =
-			(uint32_t)small_machine_read(machine, component_base + 0x1000 + 4 * i, 4);
+			(uint32_t)sim_machine_read(machine, component_base + 0x1000 + 4 * i, 4);
 
 		if ((entry & 0xffff) == 5)
 			return component_base + 0x1000 + (entry >> 20);
@@ -40,15 +40,15 @@ static void attach_all(void *opaque)
 {
 	struct run *run = opaque;
 	struct passthrough_device *devices[8];
-	struct small_machine machine;
+	struct sim_machine machine;
 
-	small_machine_up(&machine);
+	sim_machine_up(&machine);
 	/* As in a machine: it is there, and runs later. */
 	cr_assert_eq(event_loop_create(&machine.loop), 0);
 	for (unsigned int i = 0; i < run->devices; i++) {
 		system_calls_mark();
-		if (small_machine_connect(&machine, run->sims[i].socket, i, &devices[i]) ||
-		    small_machine_plug(&machine, devices[i], i))
+		if (sim_machine_connect(&machine, run->sims[i].socket, i, &devices[i]) ||
+		    sim_machine_plug(&machine, devices[i], i))
 			_exit(1);
 	}
 	system_calls_mark();
@@ -97,49 +97,49 @@ Test(system_calls, attach_of_one_and_of_the_eighth, .timeout = 60)
 }
 
 /* A device whose component registers are in place; returns where its HDM decoders are. */
-static uint64_t attach_one(struct run *run, struct small_machine *machine,
+static uint64_t attach_one(struct run *run, struct sim_machine *machine,
 			   struct passthrough_device **device)
 {
-	if (small_machine_connect(machine, run->sims[0].socket, 0, device) ||
-	    small_machine_plug(machine, *device, 0))
+	if (sim_machine_connect(machine, run->sims[0].socket, 0, device) ||
+	    sim_machine_plug(machine, *device, 0))
 		_exit(1);
-	small_machine_place(machine, 0, *device);
+	sim_machine_place(machine, 0, *device);
 	passthrough_visit_segments(*device, find_component, NULL);
 	return hdm_base(machine);
 }
 
-static void prepare_commit(struct small_machine *machine, uint64_t hdm,
+static void prepare_commit(struct sim_machine *machine, uint64_t hdm,
 			   struct passthrough_device *device)
 {
-	uint64_t base = small_machine_window(0), size = passthrough_get_facts(device)->dpa_size;
+	uint64_t base = sim_machine_window(0), size = passthrough_get_facts(device)->dpa_size;
 
-	small_machine_write(machine, hdm + 4, 2, 4);
-	small_machine_write(machine, hdm + 0x10, (uint32_t)base, 4);
-	small_machine_write(machine, hdm + 0x14, base >> 32, 4);
-	small_machine_write(machine, hdm + 0x18, (uint32_t)size, 4);
-	small_machine_write(machine, hdm + 0x1c, size >> 32, 4);
+	sim_machine_write(machine, hdm + 4, 2, 4);
+	sim_machine_write(machine, hdm + 0x10, (uint32_t)base, 4);
+	sim_machine_write(machine, hdm + 0x14, base >> 32, 4);
+	sim_machine_write(machine, hdm + 0x18, (uint32_t)size, 4);
+	sim_machine_write(machine, hdm + 0x1c, size >> 32, 4);
 }
 
-static bool committed(struct small_machine *machine, uint64_t hdm)
+static bool committed(struct sim_machine *machine, uint64_t hdm)
 {
-	return (small_machine_read(machine, hdm + 0x20, 4) & 0xc00) == 0x400;
+	return (sim_machine_read(machine, hdm + 0x20, 4) & 0xc00) == 0x400;
 }
 
 static void commit(void *opaque)
 {
 	struct run *run = opaque;
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	uint64_t hdm;
 
-	small_machine_up(&machine);
+	sim_machine_up(&machine);
 	hdm = attach_one(run, &machine, &device);
 	system_calls_mark(); /* 0: component registers */
 	for (int i = 0; i < 1000; i++)
-		small_machine_read(&machine, component_base + 0x1000, 4);
+		sim_machine_read(&machine, component_base + 0x1000, 4);
 	prepare_commit(&machine, hdm, device);
 	system_calls_mark(); /* 1: commit */
-	small_machine_write(&machine, hdm + 0x20, 0x200, 4);
+	sim_machine_write(&machine, hdm + 0x20, 0x200, 4);
 	system_calls_mark();
 	_exit(committed(&machine, hdm) ? 0 : 2);
 }
@@ -171,21 +171,21 @@ static void commit_beside_a_loop(void *opaque)
 {
 	struct run *run = opaque;
 	struct passthrough_device *device;
-	struct small_machine machine;
+	struct sim_machine machine;
 	uint64_t hdm;
 
-	small_machine_up(&machine);
-	small_machine_run_loop(&machine);
+	sim_machine_up(&machine);
+	sim_machine_run_loop(&machine);
 	hdm = attach_one(run, &machine, &device);
 	prepare_commit(&machine, hdm, device);
 	for (int i = 0; i < SYSTEM_CALLS_MARKS / 2; i++) {
-		small_machine_settle_loop(&machine);
+		sim_machine_settle_loop(&machine);
 		system_calls_mark();
-		small_machine_write(&machine, hdm + 0x20, 0x200, 4);
+		sim_machine_write(&machine, hdm + 0x20, 0x200, 4);
 		system_calls_mark();
 		if (!committed(&machine, hdm))
 			_exit(2);
-		small_machine_write(&machine, hdm + 0x20, 0, 4);
+		sim_machine_write(&machine, hdm + 0x20, 0, 4);
 	}
 	_exit(0);
 }

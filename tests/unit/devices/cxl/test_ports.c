@@ -26,8 +26,8 @@ static void setup(void)
 	cr_assert_eq(pci_register_bar(&test.device, 0, PCI_BAR_MEMORY_64, true, 1 << 20,
 				      &pci_test_bar_ops, &test),
 		     0);
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x10, 0x11, &bus), 0);
-	cr_assert_eq(cxl_root_port_init(&port, fixture.root, "cxl0", 7, false), 0);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x10, 0x11, &bus), 0);
+	cr_assert_eq(cxl_root_port_init(&port, fixture.machine.root, "cxl0", 7, false), 0);
 	cr_assert_eq(cxl_root_port_add(&port, bus, 0), 0);
 	cr_assert_eq(pci_bus_add(port.port.secondary, &test.device, -1), 0);
 	cr_assert_eq(pci_assign_resources(bus, &windows), 0);
@@ -89,7 +89,7 @@ Test(cxl_ports, flex_bus_says_what_the_link_carries)
 	cr_assert_eq(get(offset + CXL_FLEX_BUS_STATUS, 2), 0x26);
 	pci_fixture_write(&fixture, bdf, offset + 0x0c, UINT32_MAX, 4);
 	cr_assert_eq(get(offset + CXL_FLEX_BUS_STATUS, 2), 0x26);
-	cr_assert_eq(cxl_root_port_init(&cache, fixture.root, "cxl1", 8, true), 0);
+	cr_assert_eq(cxl_root_port_init(&cache, fixture.machine.root, "cxl1", 8, true), 0);
 	offset = pci_find_dvsec(cache.port.device.config, 0x1e98, 7);
 	cr_assert_eq(bytes_get_le16(cache.port.device.config + offset + CXL_FLEX_BUS_STATUS), 0x27);
 	cxl_root_port_destroy(&cache);
@@ -144,7 +144,7 @@ Test(cxl_ports, gpf_timeouts_are_stored)
 Test(cxl_ports, machine_reset_clears_the_registers)
 {
 	cxl_component_report(&port.component, 1, 1);
-	pci_root_reset(fixture.root);
+	pci_root_reset(fixture.machine.root);
 	cr_assert_eq(cxl_component_read(&port.component, port.component.ras_offset, 4), 0);
 }
 
@@ -171,10 +171,12 @@ Test(cxl_ports, host_bridge)
 	static struct cxl_host_bridge other;
 	const uint64_t base = 0xfeb00000;
 
-	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base + 0x1000, NULL),
-		     -EINVAL);
-	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base, NULL), 0);
-	cr_assert_eq(cxl_host_bridge_init(&other, &fixture.mmio, "hb1", base, NULL), -EEXIST);
+	cr_assert_eq(
+		cxl_host_bridge_init(&bridge, &fixture.machine.mmio, "hb0", base + 0x1000, NULL),
+		-EINVAL);
+	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.machine.mmio, "hb0", base, NULL), 0);
+	cr_assert_eq(cxl_host_bridge_init(&other, &fixture.machine.mmio, "hb1", base, NULL),
+		     -EEXIST);
 	cxl_host_bridge_destroy(&other);
 	/* RAS and nothing that decodes: Linux passes through. */
 	cr_assert_eq(pci_fixture_mmio_read(&fixture, base + 0x1000, 4), 0x01110001);
@@ -195,7 +197,7 @@ Test(cxl_ports, host_bridge_with_a_committed_decoder)
 	const uint64_t base = 0xfebf0000;
 	uint64_t hdm = 0;
 
-	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.mmio, "hb0", base, &range), 0);
+	cr_assert_eq(cxl_host_bridge_init(&bridge, &fixture.machine.mmio, "hb0", base, &range), 0);
 	for (uint64_t entry = base + 0x1004; entry < base + 0x1010; entry += 4)
 		if ((pci_fixture_mmio_read(&fixture, entry, 4) & 0xffff) == 5)
 			hdm = base + 0x1000 + (pci_fixture_mmio_read(&fixture, entry, 4) >> 20);

@@ -82,12 +82,12 @@ static void fixture_log(void *opaque, enum log_level level, const char *object, 
 
 void pci_fixture_init(struct pci_fixture *fixture)
 {
-	struct guest_ram_options ram = {
-		.gpa = 0,
-		.size = PCI_FIXTURE_RAM,
-		.host_node = -1,
+	const struct small_machine_options options = {
+		.vm = &fixture->vm,
+		.logger = &fixture->logger,
+		.ram = PCI_FIXTURE_RAM,
+		.ports = true,
 	};
-	struct pci_root_options options;
 
 	memset(fixture, 0, sizeof(*fixture));
 	fixture->vm = (struct kvm_vm){
@@ -102,36 +102,14 @@ void pci_fixture_init(struct pci_fixture *fixture)
 		.opaque = fixture,
 		.level = LOG_LEVEL_DEBUG,
 	};
-	cr_assert_eq(bus_init(&fixture->mmio, 0), 0);
-	cr_assert_eq(bus_init(&fixture->pio, 0x10000), 0);
-	cr_assert_eq(
-		irq_router_create(&fixture->irq, &fixture->vm, &fake_irq_lines, &fixture->logger),
-		0);
-	cr_assert_eq(guest_memory_create(&fixture->memory, &fixture->vm, &fixture->logger), 0);
-	cr_assert_eq(guest_memory_add_ram(fixture->memory, &ram), 0);
-	options = (struct pci_root_options){
-		.mmio = &fixture->mmio,
-		.pio = &fixture->pio,
-		.config_ports = true,
-		.irq = fixture->irq,
-		.memory = fixture->memory,
-		.logger = &fixture->logger,
-		.ecam_base = PCI_FIXTURE_ECAM,
-		.bus_count = 256,
-		.intx_gsi_base = 16,
-	};
-	cr_assert_eq(pci_root_create(&fixture->root, &options), 0);
-	cr_assert_eq(pci_root_add_host_bridge(fixture->root, 0, 0x0f, &fixture->bus), 0);
+	small_machine_up(&fixture->machine, &options);
+	cr_assert_eq(pci_root_add_host_bridge(fixture->machine.root, 0, 0x0f, &fixture->bus), 0);
 	fixture->ioctls = 0;
 }
 
 void pci_fixture_destroy(struct pci_fixture *fixture)
 {
-	pci_root_destroy(fixture->root);
-	guest_memory_destroy(fixture->memory);
-	irq_router_destroy(fixture->irq);
-	bus_destroy(&fixture->pio);
-	bus_destroy(&fixture->mmio);
+	small_machine_down(&fixture->machine);
 }
 
 int pci_fixture_gsi_of(const struct pci_fixture *fixture, int fd)
@@ -146,14 +124,14 @@ uint64_t pci_fixture_mmio_read(struct pci_fixture *fixture, uint64_t address, un
 {
 	uint64_t value = 0;
 
-	bus_read(&fixture->mmio, address, &value, size);
+	bus_read(&fixture->machine.mmio, address, &value, size);
 	return value;
 }
 
 void pci_fixture_mmio_write(struct pci_fixture *fixture, uint64_t address, uint64_t value,
 			    unsigned int size)
 {
-	bus_write(&fixture->mmio, address, &value, size);
+	bus_write(&fixture->machine.mmio, address, &value, size);
 }
 
 uint64_t pci_fixture_read(struct pci_fixture *fixture, uint64_t bdf, uint32_t offset,

@@ -5,12 +5,13 @@
 #include "devices/pci/msix.h"
 #include "devices/pci/root.h"
 #include "devices/pci/root_port.h"
+#include "tests/unit/devices/pci/small_machine.h"
 
 /*
  * A root with real buses, real guest memory and a real interrupt router, over a KVM that only keeps
  * track of irqfds, routes and lines.
  */
-#define PCI_FIXTURE_ECAM   0xe0000000ull
+#define PCI_FIXTURE_ECAM   SMALL_MACHINE_ECAM
 #define PCI_FIXTURE_RAM    0x1000000ull /* 16 MiB at 0 */
 #define PCI_FIXTURE_IRQFDS 128
 
@@ -21,12 +22,8 @@ struct pci_fixture_irqfd {
 
 struct pci_fixture {
 	struct kvm_vm vm;
-	struct bus mmio;
-	struct bus pio;
-	struct irq_router *irq;
-	struct guest_memory *memory;
+	struct small_machine machine;
 	struct logger logger;
-	struct pci_root *root;
 	struct pci_bus *bus; /* 0 to 0x0f */
 
 	unsigned int warnings;

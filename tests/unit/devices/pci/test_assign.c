@@ -185,7 +185,8 @@ static void bar(unsigned int device, unsigned int index, enum pci_bar_kind kind,
 
 static void add_port(unsigned int i, struct pci_bus *bus)
 {
-	cr_assert_eq(pci_root_port_init(&ports[i], fixture.root, "rp", (uint16_t)(i + 1)), 0);
+	cr_assert_eq(pci_root_port_init(&ports[i], fixture.machine.root, "rp", (uint16_t)(i + 1)),
+		     0);
 	cr_assert_eq(pci_root_port_add(&ports[i], bus, -1), 0);
 }
 
@@ -342,7 +343,7 @@ Test(pci_assign, bus_numbers_run_out)
 {
 	struct pci_bus *bus;
 
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x10, 0x11, &bus), 0);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x10, 0x11, &bus), 0);
 	add_port(0, bus);
 	cr_assert_eq(pci_assign_resources(bus, &windows), 0);
 	cr_assert_eq(ports[0].device.config[PCI_SECONDARY_BUS], 0x11);
@@ -355,9 +356,9 @@ Test(pci_assign, host_bridge_ranges)
 {
 	struct pci_bus *bus;
 
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x0f, 0x20, &bus), -EEXIST);
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x20, 0x1f, &bus), -EINVAL);
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x20, 0x2f, &bus), 0);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x0f, 0x20, &bus), -EEXIST);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x20, 0x1f, &bus), -EINVAL);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x20, 0x2f, &bus), 0);
 	cr_assert_eq(pci_bus_number(bus), 0x20);
 	cr_assert_eq(pci_bus_add(bus, &devices[0].device, -1), 0);
 	cr_assert_eq(devices[0].device.devfn, 0, "no host bridge function there");

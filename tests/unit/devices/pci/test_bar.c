@@ -172,14 +172,14 @@ Test(pci_bar, io_space)
 	pci_bus_add(fixture.bus, &test.device, 8);
 	pci_fixture_write(&fixture, bdf, PCI_BASE_ADDRESS_1, 0xc100, 4);
 	pci_fixture_write(&fixture, bdf, PCI_COMMAND, PCI_COMMAND_IO, 1);
-	bus_read(&fixture.pio, 0xc102, &value, 2);
+	bus_read(&fixture.machine.pio, 0xc102, &value, 2);
 	cr_assert_eq(value, 0x1002);
 	/* Sizing while enabled leaves the port space for a moment, silently. */
 	pci_fixture_write(&fixture, bdf, PCI_BASE_ADDRESS_1, UINT32_MAX, 4);
-	bus_read(&fixture.pio, 0xc102, &value, 2);
+	bus_read(&fixture.machine.pio, 0xc102, &value, 2);
 	cr_assert_eq(value, 0xffff);
 	pci_fixture_write(&fixture, bdf, PCI_BASE_ADDRESS_1, 0xc200, 4);
-	bus_read(&fixture.pio, 0xc21e, &value, 2);
+	bus_read(&fixture.machine.pio, 0xc21e, &value, 2);
 	cr_assert_eq(value, 0x101e);
 	cr_assert_eq(fixture.warnings, 0);
 }

@@ -250,30 +250,30 @@ Test(pci_config, ports)
 
 	plug();
 	value = 0x80001800;
-	bus_write(&fixture.pio, 0xcf8, &value, 4);
+	bus_write(&fixture.machine.pio, 0xcf8, &value, 4);
 	value = 0;
-	bus_read(&fixture.pio, 0xcf8, &value, 4);
+	bus_read(&fixture.machine.pio, 0xcf8, &value, 4);
 	cr_assert_eq(value, 0x80001800);
-	bus_read(&fixture.pio, 0xcfc, &value, 4);
+	bus_read(&fixture.machine.pio, 0xcfc, &value, 4);
 	cr_assert_eq(value, 0x56781234);
-	bus_read(&fixture.pio, 0xcfe, &word, 2);
+	bus_read(&fixture.machine.pio, 0xcfe, &word, 2);
 	cr_assert_eq(word, 0x5678);
-	bus_read(&fixture.pio, 0xcff, &byte, 1);
+	bus_read(&fixture.machine.pio, 0xcff, &byte, 1);
 	cr_assert_eq(byte, 0x56);
 	/* Narrow accesses do not touch CONFIG_ADDRESS. */
 	byte = 0x55;
-	bus_write(&fixture.pio, 0xcf8, &byte, 1);
-	bus_read(&fixture.pio, 0xcf8, &value, 4);
+	bus_write(&fixture.machine.pio, 0xcf8, &byte, 1);
+	bus_read(&fixture.machine.pio, 0xcf8, &value, 4);
 	cr_assert_eq(value, 0x80001800);
 	value = 0x80001804;
-	bus_write(&fixture.pio, 0xcf8, &value, 4);
+	bus_write(&fixture.machine.pio, 0xcf8, &value, 4);
 	word = PCI_COMMAND_MASTER;
-	bus_write(&fixture.pio, 0xcfc, &word, 2);
+	bus_write(&fixture.machine.pio, 0xcfc, &word, 2);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_COMMAND, 2), PCI_COMMAND_MASTER);
 	/* Disabled: nothing is reached. */
 	value = 0x00001800;
-	bus_write(&fixture.pio, 0xcf8, &value, 4);
-	bus_read(&fixture.pio, 0xcfc, &value, 4);
+	bus_write(&fixture.machine.pio, 0xcf8, &value, 4);
+	bus_read(&fixture.machine.pio, 0xcfc, &value, 4);
 	cr_assert_eq(value, UINT32_MAX);
 }
 

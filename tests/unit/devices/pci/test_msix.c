@@ -297,9 +297,9 @@ Test(pci_msix, reset)
 	set_control(PCI_MSIX_FLAGS_ENABLE);
 	write_entry(4, 0xfee00000, 0x64, 1);
 	pci_msix_notify(&test.device, 4);
-	pci_root_lock(fixture.root);
+	pci_root_lock(fixture.machine.root);
 	pci_device_reset(&test.device, PCI_RESET_FUNCTION);
-	pci_root_unlock(fixture.root);
+	pci_root_unlock(fixture.machine.root);
 	cr_assert_eq(fixture.irqfd_count, 0);
 	cr_assert_not(live[2]);
 	cr_assert_not(pci_msix_enabled(&test.device));
@@ -309,7 +309,7 @@ Test(pci_msix, reset)
 	cr_assert_eq(pci_msix_pba_read(&test.device, 0, 8), 0);
 	cr_assert_eq(pci_msix_eventfd(&test.device, 2), fd, "handed out fds stay valid");
 	/* The GSI is free again. */
-	cr_assert_eq(irq_alloc_gsi(fixture.irq, &gsi), 0);
+	cr_assert_eq(irq_alloc_gsi(fixture.machine.irq, &gsi), 0);
 	cr_assert_eq(gsi, 24);
 }
 

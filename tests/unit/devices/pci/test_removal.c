@@ -170,7 +170,7 @@ Test(pci_removal, everything_is_given_back)
 	for (unsigned int i = 0; i < 24; i++)
 		cr_assert_not(fixture.lines[i], "%u", i);
 	cr_assert_eq(pci_fixture_mmio_read(&fixture, BAR, 4), 0xffffffff);
-	cr_assert_eq(bus_remove(&fixture.mmio, &slow.device.bars[0].region), -ENOENT);
+	cr_assert_eq(bus_remove(&fixture.machine.mmio, &slow.device.bars[0].region), -ENOENT);
 	cr_assert_eq(pci_fixture_read(&fixture, PCI_BDF(0, SLOT), 0, 4), 0xffffffff);
 	cr_assert_eq(slow.waited, 1);
 	/* Its own threads may still think that it is there. */

@@ -18,7 +18,7 @@ static void setup(void)
 	pci_fixture_init(&fixture);
 	pci_test_device_init(&test, "dev0");
 	for (unsigned int i = 0; i < 2; i++) {
-		cr_assert_eq(pci_root_port_init(&ports[i], fixture.root, i ? "rp1" : "rp0",
+		cr_assert_eq(pci_root_port_init(&ports[i], fixture.machine.root, i ? "rp1" : "rp0",
 						(uint16_t)(i + 1)),
 			     0);
 		cr_assert_eq(pci_root_port_add(&ports[i], fixture.bus, -1), 0);
@@ -45,8 +45,8 @@ Test(pci_root_port, registers)
 	uint32_t express = pci_find_capability(ports[0].device.config, PCI_CAP_ID_EXP);
 	struct pci_root_port other;
 
-	cr_assert_eq(pci_root_port_init(&other, fixture.root, "rp", 0), -EINVAL);
-	cr_assert_eq(pci_root_port_init(&other, fixture.root, "rp", 0x2000), -EINVAL);
+	cr_assert_eq(pci_root_port_init(&other, fixture.machine.root, "rp", 0), -EINVAL);
+	cr_assert_eq(pci_root_port_init(&other, fixture.machine.root, "rp", 0x2000), -EINVAL);
 	cr_assert_neq(express, 0);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_HEADER_TYPE, 1), 1);
 	cr_assert_eq(pci_fixture_read(&fixture, bdf, PCI_CLASS_REVISION + 1, 1), 0);
@@ -146,7 +146,7 @@ Test(pci_root_port, nested_and_overlapping_numbers)
 {
 	static struct pci_root_port below;
 
-	cr_assert_eq(pci_root_port_init(&below, fixture.root, "below", 9), 0);
+	cr_assert_eq(pci_root_port_init(&below, fixture.machine.root, "below", 9), 0);
 	cr_assert_eq(pci_root_port_add(&below, ports[0].secondary, -1), 0);
 	cr_assert_eq(pci_bus_add(below.secondary, &test.device, -1), 0);
 	number(0, 1, 4);
@@ -220,14 +220,14 @@ Test(pci_root_port, visit_and_machine_reset)
 	struct pci_bus *second;
 
 	pci_test_device_init(&early, "early");
-	cr_assert_eq(pci_root_add_host_bridge(fixture.root, 0x40, 0x4f, &second), 0);
+	cr_assert_eq(pci_root_add_host_bridge(fixture.machine.root, 0x40, 0x4f, &second), 0);
 	cr_assert_eq(pci_bus_add(second, &early.device, -1), 0);
 	cr_assert_eq(pci_register_bar(&test.device, 0, PCI_BAR_MEMORY_32, false, 4096,
 				      &pci_test_bar_ops, &test),
 		     0);
 	cr_assert_eq(pci_bus_add(ports[1].secondary, &test.device, -1), 0);
 	cr_assert_eq(pci_assign_resources(fixture.bus, &windows), 0);
-	pci_root_visit(fixture.root, visit, &visits);
+	pci_root_visit(fixture.machine.root, visit, &visits);
 	cr_assert_eq(visits.count, 5);
 	cr_assert_str_eq(visits.names[0], "host-bridge");
 	cr_assert_str_eq(visits.names[3], "dev0");
@@ -238,12 +238,12 @@ Test(pci_root_port, visit_and_machine_reset)
 	pci_fixture_write(&fixture, PCI_BDF(0, 0x10), PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	pci_fixture_write(&fixture, PCI_BDF(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	cr_assert_eq(test.mapped, 1);
-	pci_root_lock(fixture.root);
+	pci_root_lock(fixture.machine.root);
 	pci_device_reset(&ports[1].device, PCI_RESET_CONVENTIONAL);
-	pci_root_unlock(fixture.root);
+	pci_root_unlock(fixture.machine.root);
 	cr_assert_eq(test.unmapped, 1, "the bridge's windows are gone");
 	cr_assert_eq(test.resets, 0);
-	pci_root_reset(fixture.root);
+	pci_root_reset(fixture.machine.root);
 	cr_assert_eq(test.resets, 1);
 	cr_assert_eq(test.unmapped, 1);
 	cr_assert_eq(pci_fixture_read(&fixture, PCI_BDF(2, 0), 0, 4), UINT32_MAX);

@@ -8,11 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tests/unit/core/fake_kvm.h"
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "devices/pci/msix.h"
 #include "fake_transport.h"
+#include "tests/unit/devices/pci/small_machine.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/device/internal.h"
 
@@ -21,10 +21,7 @@
 #define WINDOW 0x400000000ull
 
 static struct fake_transport fake;
-static struct bus mmio;
-static struct guest_memory *memory;
-static struct irq_router *irq;
-static struct pci_root *root;
+static struct small_machine machine;
 static struct pci_bus *bus;
 static struct passthrough_device *device;
 static struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
@@ -56,18 +53,10 @@ static void on_lost(void *opaque, struct passthrough_device *lost, const char *r
 
 static void machine_up(void)
 {
-	struct guest_ram_options ram = {.size = 0x200000, .shared = true, .host_node = -1};
-	struct pci_root_options pci = {
-		.mmio = &mmio, .ecam_base = 0xe0000000, .bus_count = 256, .intx_gsi_base = 16};
+	const struct small_machine_options small = {.ram = 0x200000, .shared = true};
 
-	cr_assert_eq(bus_init(&mmio, 0), 0);
-	cr_assert_eq(guest_memory_create(&memory, NULL, NULL), 0);
-	cr_assert_eq(guest_memory_add_ram(memory, &ram), 0);
-	cr_assert_eq(irq_router_create(&irq, NULL, &fake_irq_lines, NULL), 0);
-	pci.irq = irq;
-	pci.memory = memory;
-	cr_assert_eq(pci_root_create(&root, &pci), 0);
-	cr_assert_eq(pci_root_add_host_bridge(root, 0x80, 0x81, &bus), 0);
+	small_machine_up(&machine, &small);
+	cr_assert_eq(pci_root_add_host_bridge(machine.root, 0x80, 0x81, &bus), 0);
 	options.id = "gpu0";
 }
 
@@ -75,17 +64,17 @@ static void machine_down(void)
 {
 	passthrough_detach(device);
 	device = NULL;
-	pci_root_destroy(root);
-	irq_router_destroy(irq);
-	guest_memory_destroy(memory);
-	bus_destroy(&mmio);
+	small_machine_down(&machine);
 	fake_free(&fake);
 }
 
 static int connect_device(void)
 {
-	struct passthrough_environment environment = {
-		.logger = &logger, .memory = memory, .irq = irq, .mmio = &mmio, .lost = on_lost};
+	struct passthrough_environment environment = {.logger = &logger,
+						      .memory = machine.memory,
+						      .irq = machine.irq,
+						      .mmio = &machine.mmio,
+						      .lost = on_lost};
 
 	return passthrough_adopt(&options, &environment, &fake.transport, &device);
 }
@@ -111,12 +100,12 @@ static void up(void)
 
 static uint32_t config_read(uint32_t offset, unsigned int size)
 {
-	return (uint32_t)pci_ecam_read(root, (0x80ull << 20) + offset, size);
+	return (uint32_t)pci_ecam_read(machine.root, (0x80ull << 20) + offset, size);
 }
 
 static void config_write(uint32_t offset, uint32_t value, unsigned int size)
 {
-	pci_ecam_write(root, (0x80ull << 20) + offset, value, size);
+	pci_ecam_write(machine.root, (0x80ull << 20) + offset, value, size);
 }
 
 static void place_bars(void)
@@ -131,13 +120,13 @@ static uint64_t mmio_read(uint64_t address, unsigned int size)
 {
 	uint64_t value = 0;
 
-	bus_read(&mmio, address, &value, size);
+	bus_read(&machine.mmio, address, &value, size);
 	return value;
 }
 
 static void mmio_write(uint64_t address, uint64_t value, unsigned int size)
 {
-	bus_write(&mmio, address, &value, size);
+	bus_write(&machine.mmio, address, &value, size);
 }
 
 struct found {
@@ -162,7 +151,7 @@ static struct found windows(void)
 {
 	struct found found = {0};
 
-	guest_memory_visit_windows(memory, on_window, &found);
+	guest_memory_visit_windows(machine.memory, on_window, &found);
 	return found;
 }
 
@@ -272,7 +261,7 @@ Test(passthrough, memory_of_the_page_allocator)
 		cr_expect_eq(windows().dpa, 1u);
 		cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u);
 		cr_expect_eq(warning_lines, sealed ? 0u : 1u);
-		cr_expect_eq(guest_memory_at(memory, WINDOW + 0x1000, 16),
+		cr_expect_eq(guest_memory_at(machine.memory, WINDOW + 0x1000, 16),
 			     sealed ? (uint8_t *)windows().host[0] + 0x1000 : NULL);
 		machine_down();
 	}
@@ -547,7 +536,7 @@ Test(passthrough, function_level_reset_leaves_cxl_memory_alone)
 	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x700, 0x700u);
 	cr_expect_eq(mmio_read(RAS_GPA, 4), 1u, "errors stay logged");
 	cr_expect_eq(fake.dma_count, 4u);
-	pci_root_reset(root);
+	pci_root_reset(machine.root);
 	cr_expect_eq(config_read(0x114, 2), 0u, "a conventional reset unlocks");
 	cr_expect_eq(windows().dpa, 1u, "committed again, as firmware left it");
 	cr_expect_eq(fake.calls[FAKE_RESET], 2u);
@@ -573,7 +562,7 @@ Test(passthrough, decoders_of_the_guest_and_resets)
 	cr_expect_eq(mmio_read(HDM_GPA + 0x20, 4) & 0x600, 0u);
 	guest_commits();
 	cr_assert_eq(windows().dpa, 1u);
-	pci_root_reset(root);
+	pci_root_reset(machine.root);
 	cr_expect_eq(windows().dpa, 0u);
 	place_bars();
 	cr_expect_eq(mmio_read(HDM_GPA + 0x14, 4), 0u);
@@ -930,7 +919,7 @@ Test(passthrough, rings_in_memory_that_was_given_back)
 	cr_assert_eq(fcntl(fake.memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	cr_assert_eq(connect_device(), 0);
 	cr_assert_eq(plug(), 0);
-	ring = guest_memory_at(memory, WINDOW + 0x1000, 16);
+	ring = guest_memory_at(machine.memory, WINDOW + 0x1000, 16);
 	cr_assert_not_null(ring);
 	server = mmap(NULL, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memory, BAR0_SIZE);
 	cr_assert_neq(server, MAP_FAILED);
@@ -943,7 +932,7 @@ Test(passthrough, rings_in_memory_that_was_given_back)
 	cr_expect_eq(mmap(ring - 0x1000, 0x1000, PROT_READ,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
 		     MAP_FAILED, "and nobody else's");
-	cr_expect_null(guest_memory_at(memory, WINDOW + 0x1000, 16));
+	cr_expect_null(guest_memory_at(machine.memory, WINDOW + 0x1000, 16));
 	machine_down();
 	munmap(server, 0x2000);
 	options.memory = PASSTHROUGH_MEMORY_CXL;

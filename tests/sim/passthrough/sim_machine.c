@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "small_machine.h"
+#include "sim_machine.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -9,12 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* The lines of an interrupt controller, as one IOAPIC has them. */
-static const struct irq_lines lines = {.count = 24};
-
 static void on_log(void *opaque, enum log_level level, const char *object, const char *message)
 {
-	struct small_machine *machine = opaque;
+	struct sim_machine *machine = opaque;
 
 	(void)object;
 	(void)message;
@@ -26,44 +23,31 @@ static void on_log(void *opaque, enum log_level level, const char *object, const
 
 static void on_lost(void *opaque, struct passthrough_device *device, const char *reason)
 {
-	struct small_machine *machine = opaque;
+	struct sim_machine *machine = opaque;
 
 	(void)device;
 	(void)reason;
 	__atomic_fetch_add(&machine->lost, 1, __ATOMIC_RELEASE);
 }
 
-void small_machine_up(struct small_machine *machine)
+void sim_machine_up(struct sim_machine *machine)
 {
-	struct guest_ram_options ram = {.size = 0x4000000, .shared = true, .host_node = -1};
-	struct pci_root_options pci = {.mmio = &machine->mmio,
-				       .ecam_base = 0xe0000000,
-				       .bus_count = 256,
-				       .intx_gsi_base = 16};
+	const struct small_machine_options options = {
+		.logger = &machine->logger, .ram = 0x4000000, .shared = true};
 
 	memset(machine, 0, sizeof(*machine));
 	machine->logger = (struct logger){on_log, machine, LOG_LEVEL_INFO};
-	cr_assert_eq(bus_init(&machine->mmio, 0), 0);
-	cr_assert_eq(guest_memory_create(&machine->memory, NULL, &machine->logger), 0);
-	cr_assert_eq(guest_memory_add_ram(machine->memory, &ram), 0);
-	cr_assert_eq(irq_router_create(&machine->irq, NULL, &lines, &machine->logger), 0);
-	pci.irq = machine->irq;
-	pci.memory = machine->memory;
-	pci.logger = &machine->logger;
-	cr_assert_eq(pci_root_create(&machine->root, &pci), 0);
+	small_machine_up(&machine->machine, &options);
 }
 
-void small_machine_down(struct small_machine *machine)
+void sim_machine_down(struct sim_machine *machine)
 {
-	pci_root_destroy(machine->root);
-	irq_router_destroy(machine->irq);
-	guest_memory_destroy(machine->memory);
-	bus_destroy(&machine->mmio);
+	small_machine_down(&machine->machine);
 }
 
 static void on_attention(void *opaque, struct passthrough_device *device)
 {
-	const struct small_machine *machine = opaque;
+	const struct sim_machine *machine = opaque;
 	const uint64_t one = 1;
 
 	(void)device;
@@ -73,12 +57,12 @@ static void on_attention(void *opaque, struct passthrough_device *device)
 
 static void serve_devices(void *opaque, uint32_t epoll_events)
 {
-	struct small_machine *machine = opaque;
+	struct sim_machine *machine = opaque;
 	uint64_t count;
 
 	(void)epoll_events;
 	cr_assert_eq(read(machine->attention_fd, &count, sizeof(count)), 8);
-	for (unsigned int i = 0; i < SMALL_MACHINE_DEVICES; i++) {
+	for (unsigned int i = 0; i < SIM_MACHINE_DEVICES; i++) {
 		struct passthrough_device *device =
 			__atomic_load_n(&machine->devices[i], __ATOMIC_ACQUIRE);
 
@@ -93,7 +77,7 @@ static void *run_loop(void *opaque)
 	return NULL;
 }
 
-void small_machine_run_loop(struct small_machine *machine)
+void sim_machine_run_loop(struct sim_machine *machine)
 {
 	cr_assert_eq(event_loop_create(&machine->loop), 0);
 	machine->attention_fd = eventfd(0, EFD_CLOEXEC);
@@ -104,7 +88,7 @@ void small_machine_run_loop(struct small_machine *machine)
 	cr_assert_eq(pthread_create(&machine->loop_thread, NULL, run_loop, machine->loop), 0);
 }
 
-void small_machine_stop_loop(struct small_machine *machine)
+void sim_machine_stop_loop(struct sim_machine *machine)
 {
 	event_loop_stop(machine->loop);
 	pthread_join(machine->loop_thread, NULL);
@@ -114,10 +98,10 @@ void small_machine_stop_loop(struct small_machine *machine)
 	machine->loop = NULL;
 }
 
-void small_machine_forget(struct small_machine *machine, unsigned int index)
+void sim_machine_forget(struct sim_machine *machine, unsigned int index)
 {
 	__atomic_store_n(&machine->devices[index], NULL, __ATOMIC_RELEASE);
-	small_machine_settle_loop(machine);
+	sim_machine_settle_loop(machine);
 }
 
 static void pass_on(void *opaque, uint32_t epoll_events)
@@ -130,7 +114,7 @@ static void pass_on(void *opaque, uint32_t epoll_events)
 		cr_assert_eq(write(pipes[3], &byte, 1), 1);
 }
 
-void small_machine_settle_loop(struct small_machine *machine)
+void sim_machine_settle_loop(struct sim_machine *machine)
 {
 	struct event_source *source;
 	int pipes[4];
@@ -148,16 +132,16 @@ void small_machine_settle_loop(struct small_machine *machine)
 		close(pipes[i]);
 }
 
-int small_machine_connect(struct small_machine *machine, const char *socket, unsigned int index,
-			  struct passthrough_device **device)
+int sim_machine_connect(struct sim_machine *machine, const char *socket, unsigned int index,
+			struct passthrough_device **device)
 {
 	static const char *const names[] = {"gpu0", "gpu1", "gpu2", "gpu3",
 					    "gpu4", "gpu5", "gpu6", "gpu7"};
 	struct passthrough_options options = PASSTHROUGH_OPTIONS_INIT;
 	struct passthrough_environment environment = {.logger = &machine->logger,
-						      .memory = machine->memory,
-						      .irq = machine->irq,
-						      .mmio = &machine->mmio,
+						      .memory = machine->machine.memory,
+						      .irq = machine->machine.irq,
+						      .mmio = &machine->machine.mmio,
 						      .loop = machine->loop,
 						      .attention = on_attention,
 						      .lost = on_lost,
@@ -174,22 +158,23 @@ int small_machine_connect(struct small_machine *machine, const char *socket, uns
 	return result;
 }
 
-uint64_t small_machine_window(unsigned int index)
+uint64_t sim_machine_window(unsigned int index)
 {
 	return 0x1000000000ull + index * 0x20000000000ull;
 }
 
-int small_machine_plug(struct small_machine *machine, struct passthrough_device *device,
-		       unsigned int index)
+int sim_machine_plug(struct sim_machine *machine, struct passthrough_device *device,
+		     unsigned int index)
 {
 	struct passthrough_place place = {
 		.devfn = 0,
-		.window_base = small_machine_window(index),
+		.window_base = sim_machine_window(index),
 		.window_size = passthrough_get_facts(device)->window_size,
 	};
 	uint8_t first = (uint8_t)(0x80 + 2 * index);
 
-	cr_assert_eq(pci_root_add_host_bridge(machine->root, first, first + 1, &place.bus), 0);
+	cr_assert_eq(pci_root_add_host_bridge(machine->machine.root, first, first + 1, &place.bus),
+		     0);
 	return passthrough_plug(device, &place);
 }
 
@@ -198,20 +183,20 @@ static uint64_t config_address(unsigned int index, uint32_t offset)
 	return (0x80ull + 2 * index) << 20 | offset;
 }
 
-uint32_t small_machine_config_read(struct small_machine *machine, unsigned int index,
-				   uint32_t offset, unsigned int size)
+uint32_t sim_machine_config_read(struct sim_machine *machine, unsigned int index, uint32_t offset,
+				 unsigned int size)
 {
-	return (uint32_t)pci_ecam_read(machine->root, config_address(index, offset), size);
+	return (uint32_t)pci_ecam_read(machine->machine.root, config_address(index, offset), size);
 }
 
-void small_machine_config_write(struct small_machine *machine, unsigned int index, uint32_t offset,
-				uint32_t value, unsigned int size)
+void sim_machine_config_write(struct sim_machine *machine, unsigned int index, uint32_t offset,
+			      uint32_t value, unsigned int size)
 {
-	pci_ecam_write(machine->root, config_address(index, offset), value, size);
+	pci_ecam_write(machine->machine.root, config_address(index, offset), value, size);
 }
 
-void small_machine_place(struct small_machine *machine, unsigned int index,
-			 struct passthrough_device *device)
+void sim_machine_place(struct sim_machine *machine, unsigned int index,
+		       struct passthrough_device *device)
 {
 	const struct pci_device *pci = passthrough_pci_device(device);
 
@@ -219,29 +204,29 @@ void small_machine_place(struct small_machine *machine, unsigned int index,
 		uint32_t at = PCI_BASE_ADDRESS_0 + 4 * bar;
 
 		if (pci->bars[bar].kind == PCI_BAR_MEMORY_64) {
-			small_machine_config_write(machine, index, at, 0, 4);
-			small_machine_config_write(machine, index, at + 4,
-						   0x100000 + index * 0x1000 + bar * 0x10, 4);
+			sim_machine_config_write(machine, index, at, 0, 4);
+			sim_machine_config_write(machine, index, at + 4,
+						 0x100000 + index * 0x1000 + bar * 0x10, 4);
 		} else if (pci->bars[bar].kind == PCI_BAR_MEMORY_32) {
-			small_machine_config_write(
+			sim_machine_config_write(
 				machine, index, at,
 				0x80000000u + index * 0x8000000u + bar * 0x1000000u, 4);
 		}
 	}
-	small_machine_config_write(machine, index, PCI_COMMAND,
-				   PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	sim_machine_config_write(machine, index, PCI_COMMAND,
+				 PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 }
 
-uint64_t small_machine_read(struct small_machine *machine, uint64_t address, unsigned int size)
+uint64_t sim_machine_read(struct sim_machine *machine, uint64_t address, unsigned int size)
 {
 	uint64_t value = 0;
 
-	bus_read(&machine->mmio, address, &value, size);
+	bus_read(&machine->machine.mmio, address, &value, size);
 	return value;
 }
 
-void small_machine_write(struct small_machine *machine, uint64_t address, uint64_t value,
-			 unsigned int size)
+void sim_machine_write(struct sim_machine *machine, uint64_t address, uint64_t value,
+		       unsigned int size)
 {
-	bus_write(&machine->mmio, address, &value, size);
+	bus_write(&machine->machine.mmio, address, &value, size);
 }
