@@ -28,6 +28,7 @@ struct memory_window {
 struct guest_memory {
 	struct kvm_vm *vm;
 	const struct logger *logger;
+	struct log_ratelimit limit; /* a guest moves BARs and decoders as it likes */
 	uint64_t page_size;
 
 	struct guest_ram_block blocks[RAM_BLOCKS_MAX];     /* ascending by gpa */
@@ -54,6 +55,7 @@ int guest_memory_create(struct guest_memory **memory, struct kvm_vm *vm,
 		return -ENOMEM;
 	created->vm = vm;
 	created->logger = logger;
+	created->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	created->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	created->next_id = 1;
 	created->slot_count = vm ? vm->max_memory_slots : 32764;
@@ -87,8 +89,8 @@ static int slot_take(struct guest_memory *memory, uint32_t *slot)
 		*slot = number;
 		return 0;
 	}
-	log_error(memory->logger, "memory", "all %u memory slots of KVM are in use",
-		  memory->slot_count);
+	log_limited(memory->logger, &memory->limit, LOG_LEVEL_ERROR, "memory",
+		    "all %u memory slots of KVM are in use", memory->slot_count);
 	return -ENOSPC;
 }
 
@@ -159,7 +161,7 @@ static size_t windows_upper_bound(const struct guest_memory *memory, uint64_t gp
 }
 
 /* 0 when [gpa, gpa + size) is free, else -EEXIST with a message. Caller holds the lock. */
-static int memory_check_free(const struct guest_memory *memory, const char *name, uint64_t gpa,
+static int memory_check_free(struct guest_memory *memory, const char *name, uint64_t gpa,
 			     uint64_t size)
 {
 	/* Only the last one that starts at or below the range's end can reach into it. */
@@ -168,7 +170,7 @@ static int memory_check_free(const struct guest_memory *memory, const char *name
 
 	if (block > 0 && ranges_overlap(gpa, size, memory->blocks[block - 1].gpa,
 					memory->blocks[block - 1].size)) {
-		log_warning(memory->logger, "memory",
+		log_limited(memory->logger, &memory->limit, LOG_LEVEL_WARNING, "memory",
 			    "%s at 0x%" PRIx64 " (0x%" PRIx64 " bytes) overlaps RAM at 0x%" PRIx64
 			    ": refused",
 			    name, gpa, size, memory->blocks[block - 1].gpa);
@@ -176,7 +178,7 @@ static int memory_check_free(const struct guest_memory *memory, const char *name
 	}
 	if (window > 0 && ranges_overlap(gpa, size, memory->windows[window - 1].window.gpa,
 					 memory->windows[window - 1].window.size)) {
-		log_warning(memory->logger, "memory",
+		log_limited(memory->logger, &memory->limit, LOG_LEVEL_WARNING, "memory",
 			    "%s at 0x%" PRIx64 " (0x%" PRIx64 " bytes) overlaps %s at 0x%" PRIx64
 			    ": refused",
 			    name, gpa, size, memory->windows[window - 1].window.name,
@@ -416,10 +418,10 @@ int guest_memory_map_window(struct guest_memory *memory, const struct guest_wind
 	result = slot_set(memory, entry.slot, window->gpa, window->size, window->host,
 			  window->readonly);
 	if (result < 0) {
-		log_error(memory->logger, "memory",
-			  "%s at 0x%" PRIx64 " (0x%" PRIx64
-			  " bytes): KVM_SET_USER_MEMORY_REGION failed: %s",
-			  entry.name, window->gpa, window->size, strerror(-result));
+		log_limited(memory->logger, &memory->limit, LOG_LEVEL_ERROR, "memory",
+			    "%s at 0x%" PRIx64 " (0x%" PRIx64
+			    " bytes): KVM_SET_USER_MEMORY_REGION failed: %s",
+			    entry.name, window->gpa, window->size, strerror(-result));
 		slot_give_back(memory, entry.slot);
 		goto fail;
 	}
@@ -455,8 +457,9 @@ int guest_memory_unmap_window(struct guest_memory *memory, uint32_t id)
 			  NULL, false);
 	if (result < 0) {
 		/* The guest still reaches it: it must stay in the list, and its mapping alive. */
-		log_error(memory->logger, "memory", "%s: removing its memory slot failed: %s",
-			  memory->windows[index].name, strerror(-result));
+		log_limited(memory->logger, &memory->limit, LOG_LEVEL_ERROR, "memory",
+			    "%s: removing its memory slot failed: %s", memory->windows[index].name,
+			    strerror(-result));
 		goto unlock;
 	}
 	slot_give_back(memory, memory->windows[index].slot);

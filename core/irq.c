@@ -25,6 +25,7 @@ struct irq_router {
 	struct kvm_vm *vm;
 	const struct irq_lines *lines;
 	const struct logger *logger;
+	struct log_ratelimit limit; /* a guest masks and unmasks vectors as it likes */
 	pthread_mutex_t lock;
 	struct irq_msi *msis; /* index 0 is the GSI after the lines */
 	uint32_t msi_count;   /* in use or once used */
@@ -111,10 +112,11 @@ int irq_alloc_gsi(struct irq_router *router, uint32_t *gsi)
 		if (!router->msis[index].allocated)
 			break;
 	if (index == router->msi_limit) {
-		log_error(router->logger, "irq",
-			  "all %u MSI interrupts of the machine are in use: give the devices fewer "
-			  "queues or vectors",
-			  router->msi_limit);
+		log_limited(
+			router->logger, &router->limit, LOG_LEVEL_ERROR, "irq",
+			"all %u MSI interrupts of the machine are in use: give the devices fewer "
+			"queues or vectors",
+			router->msi_limit);
 		result = -ENOSPC;
 		goto unlock;
 	}
@@ -197,8 +199,9 @@ static int router_commit(struct irq_router *router)
 	router->table->nr = count;
 	result = kvm_vm_ioctl(router->vm, KVM_SET_GSI_ROUTING, router->table);
 	if (result < 0) {
-		log_error(router->logger, "irq", "KVM_SET_GSI_ROUTING with %u entries failed: %s",
-			  count, strerror(-result));
+		log_limited(router->logger, &router->limit, LOG_LEVEL_ERROR, "irq",
+			    "KVM_SET_GSI_ROUTING with %u entries failed: %s", count,
+			    strerror(-result));
 		return result;
 	}
 	router->stale = false;
@@ -217,6 +220,7 @@ int irq_router_create(struct irq_router **router, struct kvm_vm *vm, const struc
 	created->vm = vm;
 	created->lines = lines;
 	created->logger = logger;
+	created->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	if (vm) {
 		int routes = kvm_vm_check_extension(vm, KVM_CAP_IRQ_ROUTING);
 

@@ -44,6 +44,7 @@ struct serial_backend {
 	bool output_blocked; /* wait for EPOLLOUT */
 	uint64_t dropped;
 	struct log_ratelimit dropped_limit;
+	struct log_ratelimit client_limit; /* clients come and go as they like */
 
 	struct event_source *timer;
 	struct event_source *listen_source;
@@ -304,7 +305,8 @@ static void backend_drop_client(struct serial_backend *backend)
 	backend->channel.input_fd = -1;
 	event_source_modify(backend->listen_source, EPOLLIN);
 	pthread_mutex_unlock(&backend->lock);
-	log_info(backend->logger, backend->name, "client disconnected");
+	log_limited(backend->logger, &backend->client_limit, LOG_LEVEL_INFO, backend->name,
+		    "client disconnected");
 }
 
 static void backend_input(void *opaque, uint32_t epoll_events)
@@ -353,11 +355,12 @@ static void backend_accept(void *opaque, uint32_t epoll_events)
 	/* One at a time; others wait in the backlog. */
 	event_source_modify(backend->listen_source, 0);
 	if (result == 0) {
-		log_info(backend->logger, backend->name, "client connected");
+		log_limited(backend->logger, &backend->client_limit, LOG_LEVEL_INFO, backend->name,
+			    "client connected");
 		backend_drain(backend);
 	} else {
-		log_error(backend->logger, backend->name, "cannot take a client: %s",
-			  strerror(-result));
+		log_limited(backend->logger, &backend->client_limit, LOG_LEVEL_ERROR, backend->name,
+			    "cannot take a client: %s", strerror(-result));
 		fd_close(&backend->channel.output_fd);
 		backend->channel.input_fd = -1;
 		event_timer_set(backend->timer, ACCEPT_RETRY_NS, 0);
@@ -420,6 +423,7 @@ int serial_backend_create(struct serial_backend **backend,
 	created->logger = options->logger;
 	created->loop = options->loop;
 	created->dropped_limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
+	created->client_limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	created->input.size = INPUT_SIZE;
 	created->input.bytes = malloc(INPUT_SIZE);
 	created->output.size = OUTPUT_SIZE;

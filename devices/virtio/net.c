@@ -116,8 +116,8 @@ static int net_activate(struct virtio_device *device)
 	net_offloads_changed(net);
 	result = net_tap_set_offloads(&net->tap, net->guest_offloads);
 	if (result) {
-		log_error(device->environment.logger, net->name, "tap %s: TUNSETOFFLOAD: %s",
-			  net->tap.name, strerror(-result));
+		log_limited(device->environment.logger, &net->limit, LOG_LEVEL_ERROR, net->name,
+			    "tap %s: TUNSETOFFLOAD: %s", net->tap.name, strerror(-result));
 		return result;
 	}
 	result = start_sources(net);

@@ -314,6 +314,21 @@ Test(end, panic, LIMIT)
 	ends("end", "how=5", CXVM_EXIT_PANIC, 0);
 }
 
+/* A crash kernel takes over, says the guest, as often as it likes. */
+Test(end, panics_do_not_flood_the_log, LIMIT)
+{
+	static struct guest guest = {.name = "end", .cmdline = "how=6"};
+	unsigned int lines = 0;
+
+	guest_start(&guest);
+	guest_wait(&guest);
+	cr_assert_eq(guest.exit.reason, CXVM_EXIT_PANIC, "%s", guest.exit.message);
+	for (const char *at = guest.log; (at = strstr(at, "crash kernel")); at++)
+		lines++;
+	cr_expect_geq(lines, 1u);
+	cr_expect_leq(lines, 10u, "%u lines", lines);
+}
+
 Test(end, power_button, LIMIT)
 {
 	static struct guest guest = {.name = "power_button"};

@@ -34,6 +34,7 @@ struct machine_platform {
 	struct iommu_spaces *spaces; /* what functions reach by DMA; NULL: none is passed through */
 	struct arch_kernel *kernel;
 	uint64_t tables_ns; /* what making the firmware tables took */
+	struct log_ratelimit panic_limit;
 };
 
 struct machine_cpus {

@@ -267,6 +267,7 @@ int machine_create(struct machine **result, const struct machine_options *option
 	machine->specification = options->specification;
 	machine->cpus.topology = options->specification->cpus.topology;
 	machine->logger = options->logger;
+	machine->platform.panic_limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	machine->life.start_ns = options->start_ns;
 	machine->life.started = options->started;
 	machine->life.started_opaque = options->started_opaque;

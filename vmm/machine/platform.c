@@ -28,7 +28,8 @@ static void panicked(void *opaque, bool crash_kernel)
 	struct machine *machine = opaque;
 
 	if (crash_kernel)
-		log_warning(machine->logger, "pvpanic",
+		log_limited(machine->logger, &machine->platform.panic_limit, LOG_LEVEL_WARNING,
+			    "pvpanic",
 			    "the guest's kernel panicked and its crash kernel takes over");
 	else
 		machine_exit(machine, CXVM_EXIT_PANIC, 0, "the guest's kernel panicked");

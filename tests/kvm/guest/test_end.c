@@ -2,7 +2,7 @@
 #include "guest.h"
 
 /* The other ways to end, chosen by how= on the command line. */
-enum { TRIPLE_FAULT = 1, RESET_I8042, RESET_ACPI, POWER_OFF, PANIC };
+enum { TRIPLE_FAULT = 1, RESET_I8042, RESET_ACPI, POWER_OFF, PANIC, PANIC_FLOOD };
 
 static uint64_t fadt_register(uint32_t offset)
 {
@@ -38,6 +38,11 @@ void guest_main(void)
 		break;
 	case PANIC:
 		CHECK_EQ(inb(0x505), 3);
+		outb(0x505, 1);
+		break;
+	case PANIC_FLOOD:
+		for (uint32_t i = 0; i < 2000; i++)
+			outb(0x505, 2);
 		outb(0x505, 1);
 		break;
 	default:

@@ -738,3 +738,31 @@ Test(guest_memory, the_real_kvm)
 	munmap(window.host, window.size);
 	kvm_vm_close(&vm);
 }
+
+static void count_line(void *opaque, enum log_level level, const char *object, const char *message)
+{
+	(void)level;
+	(void)object;
+	(void)message;
+	++*(unsigned int *)opaque;
+}
+
+/* A guest puts a BAR over RAM again and again. */
+Test(guest_memory, windows_over_ram_do_not_flood_the_log)
+{
+	unsigned int lines = 0;
+	const struct logger logger = {count_line, &lines, LOG_LEVEL_DEBUG};
+	static uint8_t page[4096] __attribute__((aligned(4096)));
+	const struct guest_window window = {
+		.name = "gpu0 BAR 0", .gpa = 16 * MIB, .size = sizeof(page), .host = page};
+	struct guest_memory *memory;
+	uint32_t id;
+
+	cr_assert_eq(guest_memory_create(&memory, NULL, &logger), 0);
+	cr_assert_eq(add(memory, 16 * MIB, 2 * MIB), 0);
+	for (int i = 0; i < 1000; i++)
+		cr_assert_eq(guest_memory_map_window(memory, &window, &id), -EEXIST);
+	cr_expect_geq(lines, 1u);
+	cr_expect_leq(lines, 10u);
+	guest_memory_destroy(memory);
+}

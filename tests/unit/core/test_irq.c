@@ -303,3 +303,33 @@ Test(irq, the_real_kvm)
 	close(resample_fd);
 	kvm_vm_close(&vm);
 }
+
+static void count_line(void *opaque, enum log_level level, const char *object, const char *message)
+{
+	(void)level;
+	(void)object;
+	(void)message;
+	++*(unsigned int *)opaque;
+}
+
+/* A guest unmasks vectors again and again. */
+Test(irq, a_guest_without_a_gsi_does_not_flood_the_log)
+{
+	unsigned int lines = 0, got = 0;
+	const struct logger logger = {count_line, &lines, LOG_LEVEL_DEBUG};
+	struct irq_router *router;
+	struct fake_kvm fake;
+	uint32_t gsi;
+
+	fake_kvm_init(&fake);
+	cr_assert_eq(irq_router_create(&router, &fake.vm, &fake_irq_lines, &logger), 0);
+	while (irq_alloc_gsi(router, &gsi) == 0)
+		got++;
+	cr_assert_gt(got, 0u);
+	for (int i = 0; i < 1000; i++)
+		cr_assert_eq(irq_alloc_gsi(router, &gsi), -ENOSPC);
+	cr_expect_geq(lines, 1u);
+	cr_expect_leq(lines, 10u);
+	irq_router_destroy(router);
+	fake_kvm_destroy(&fake);
+}
