@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/fd.h"
 
 #define EVENT_BATCH            16
@@ -41,6 +42,16 @@ struct event_loop {
 	struct event_source *current; /* its callback runs now */
 	bool running;
 	pthread_t thread; /* valid while running */
+
+	/* What others look at: when the batch began that is worked on, 0: none is. */
+	_Atomic(uint64_t) batch_ms;
+	atomic_int batch_fd; /* of the source whose callback came last */
+
+	/* The loop's own timer, which costs no descriptor and no system call. */
+	uint32_t tick_ms; /* 0: none */
+	void (*tick)(void *opaque);
+	void *tick_opaque;
+	uint64_t next_tick_ms;
 };
 
 int event_loop_create(struct event_loop **loop)
@@ -126,6 +137,7 @@ static void loop_dispatch(struct event_loop *loop, struct event_source *source,
 	if (source->removed || source->epoll_events == 0)
 		return;
 	loop->current = source;
+	atomic_store_explicit(&loop->batch_fd, source->fd, memory_order_relaxed);
 	pthread_mutex_unlock(&loop->lock);
 	if (source->is_timer) {
 		uint64_t expirations;
@@ -140,6 +152,33 @@ static void loop_dispatch(struct event_loop *loop, struct event_source *source,
 	pthread_cond_broadcast(&loop->callback_done);
 }
 
+void event_loop_set_tick(struct event_loop *loop, uint32_t interval_ms, void (*tick)(void *opaque),
+			 void *opaque)
+{
+	loop->tick_ms = interval_ms;
+	loop->tick = tick;
+	loop->tick_opaque = opaque;
+	loop->next_tick_ms = clock_now_ms() + interval_ms;
+}
+
+uint64_t event_loop_busy_ms(const struct event_loop *loop, int *fd)
+{
+	uint64_t since = atomic_load(&loop->batch_ms), now = clock_now_ms();
+
+	*fd = atomic_load(&loop->batch_fd);
+	return since && now > since ? now - since : 0;
+}
+
+static void loop_tick(struct event_loop *loop)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now < loop->next_tick_ms)
+		return;
+	loop->next_tick_ms = now + loop->tick_ms;
+	loop->tick(loop->tick_opaque);
+}
+
 /* One batch. Returns 1 to go on, 0 when asked to stop, or -errno. */
 static int loop_turn(struct event_loop *loop)
 {
@@ -147,10 +186,12 @@ static int loop_turn(struct event_loop *loop)
 	int result = 1;
 	int count;
 
-	count = epoll_wait(loop->epoll_fd, events, EVENT_BATCH, -1);
+	count = epoll_wait(loop->epoll_fd, events, EVENT_BATCH,
+			   loop->tick_ms ? (int)loop->tick_ms : -1);
 	if (count < 0)
 		return errno == EINTR ? 1 : -errno;
 
+	atomic_store_explicit(&loop->batch_ms, clock_now_ms(), memory_order_relaxed);
 	pthread_mutex_lock(&loop->lock);
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.ptr)
@@ -160,6 +201,9 @@ static int loop_turn(struct event_loop *loop)
 	}
 	loop_free_removed(loop);
 	pthread_mutex_unlock(&loop->lock);
+	if (loop->tick_ms)
+		loop_tick(loop);
+	atomic_store_explicit(&loop->batch_ms, 0, memory_order_relaxed);
 	return result;
 }
 

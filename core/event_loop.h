@@ -27,6 +27,19 @@ void event_loop_destroy(struct event_loop *loop);
  * it return at once. */
 int event_loop_run(struct event_loop *loop);
 
+/*
+ * event_loop_set_tick() - @tick(@opaque) every @interval_ms in the loop's thread, between two
+ * batches. Before the loop runs.
+ */
+void event_loop_set_tick(struct event_loop *loop, uint32_t interval_ms, void (*tick)(void *opaque),
+			 void *opaque);
+
+/*
+ * event_loop_busy_ms() - how long the loop has been working on one batch of events; 0 when it
+ * waits. @fd: the descriptor of the source that it called last. Any thread.
+ */
+uint64_t event_loop_busy_ms(const struct event_loop *loop, int *fd);
+
 /* Any thread, also from a callback; async-signal-safe. */
 void event_loop_stop(struct event_loop *loop);
 

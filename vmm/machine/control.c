@@ -62,6 +62,13 @@ static void serve_requests(void *opaque, uint32_t events)
 			handlers[i](machine);
 }
 
+static void look_after_devices(void *opaque)
+{
+	struct machine *machine = opaque;
+
+	watchdog_look(&machine->life.io_watchdog, machine->logger);
+}
+
 static void *control_thread(void *opaque)
 {
 	struct machine *machine = opaque;
@@ -79,6 +86,9 @@ int machine_control_start(struct machine *machine, pthread_t *thread)
 {
 	int result = 0;
 
+	watchdog_init(&machine->life.io_watchdog, machine->platform.loop,
+		      machine_thread_name(THREAD_IO));
+	event_loop_set_tick(machine->life.loop, WATCHDOG_LOOK_MS, look_after_devices, machine);
 	if (!machine->life.request_source)
 		result = event_loop_add(machine->life.loop, machine->life.request_fd, EPOLLIN,
 					serve_requests, machine, &machine->life.request_source);

@@ -12,6 +12,7 @@
 #include "core/event_loop.h"
 #include "vmm/machine/phase.h"
 #include "vmm/machine/seccomp.h"
+#include "vmm/machine/watchdog.h"
 
 /*
  * The life of a machine and the thread that owns its changes, "cxvm-machine".
@@ -60,6 +61,7 @@ struct machine_life {
 	int request_fd;       /* eventfd: there are some */
 	struct event_source *request_source;
 	struct event_source *grace_timer; /* NULL: the power button was not pressed */
+	struct watchdog io_watchdog;      /* over the thread of the devices */
 
 	pthread_mutex_t exit_lock;
 	struct cxvm_exit exit; /* reason NONE until the first machine_exit() */

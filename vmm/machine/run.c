@@ -101,7 +101,8 @@ int machine_run(struct machine *machine, struct cxvm_exit *result)
 	}
 	end(machine);
 	if (!io_error)
-		pthread_join(io, NULL);
+		machine_thread_join(io, machine_thread_name(THREAD_IO), THREAD_JOIN_PATIENCE_MS,
+				    machine->logger);
 	machine_parts_flush(&machine->parts);
 	*result = machine->life.exit;
 	result->size = size;

@@ -12,6 +12,7 @@
 
 #include "core/fd.h"
 #include "core/page.h"
+#include "vmm/machine/thread.h"
 
 #ifdef __SANITIZE_THREAD__
 #define VCPU_STACK_BYTES ((size_t)2 * 1024 * 1024) /* its run time keeps much in each thread */
@@ -409,8 +410,12 @@ void vcpu_set_stop(struct vcpu_set *set)
 	pthread_cond_broadcast(&set->changed);
 	pthread_mutex_unlock(&set->lock);
 	for (uint32_t i = 0; i < set->count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "vcpu%u", i);
 		if (set->vcpus[i].thread_created)
-			pthread_join(set->vcpus[i].thread, NULL);
+			machine_thread_join(set->vcpus[i].thread, name, THREAD_JOIN_PATIENCE_MS,
+					    set->logger);
 		set->vcpus[i].thread_created = false;
 	}
 	if (set->stacks)

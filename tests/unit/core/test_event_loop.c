@@ -393,3 +393,30 @@ Test(event_loop, a_timer_removes_itself, .timeout = 20)
 	cr_assert_eq(f.calls, 1);
 	destroy(&f);
 }
+
+struct ticking {
+	struct event_loop *loop;
+	unsigned int ticks;
+};
+
+static void on_tick(void *opaque)
+{
+	struct ticking *ticking = opaque;
+
+	if (++ticking->ticks == 3)
+		event_loop_stop(ticking->loop);
+}
+
+/* With nothing to do, and without a descriptor. */
+Test(event_loop, ticks, .timeout = 20)
+{
+	struct ticking ticking = {0};
+	int fd;
+
+	cr_assert_eq(event_loop_create(&ticking.loop), 0);
+	event_loop_set_tick(ticking.loop, 5, on_tick, &ticking);
+	cr_assert_eq(event_loop_run(ticking.loop), 0);
+	cr_expect_eq(ticking.ticks, 3u);
+	cr_expect_eq(event_loop_busy_ms(ticking.loop, &fd), 0u);
+	event_loop_destroy(ticking.loop);
+}
