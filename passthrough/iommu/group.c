@@ -43,11 +43,6 @@ struct address_space *iommu_group_space(const struct iommu_group *group)
 	return group->space;
 }
 
-const char *iommu_group_number(const struct iommu_group *group)
-{
-	return group->number;
-}
-
 int iommu_group_find(struct iommu_spaces *spaces, unsigned long number)
 {
 	const struct iommu_group *group;

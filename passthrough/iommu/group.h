@@ -38,7 +38,6 @@ int iommu_group_open(struct iommu_spaces *spaces, const struct iommu_group_optio
 
 int iommu_group_fd(const struct iommu_group *group);
 struct address_space *iommu_group_space(const struct iommu_group *group);
-const char *iommu_group_number(const struct iommu_group *group); /* "": not known */
 
 /* The descriptor of the open group with @number, or -1. */
 int iommu_group_find(struct iommu_spaces *spaces, unsigned long number);
