@@ -74,6 +74,14 @@ struct arch_cpus {
 	struct cpu_cpuid cpuid; /* as the vCPU sees it that was set up last */
 };
 
+/*
+ * cpu_setup_apic_map() - let KVM find every vCPU by its APIC ID. KVM makes that map while it
+ * creates a vCPU, before the vCPU is in the VM's list, and makes it again only when a local APIC
+ * changes: an INIT that a guest sends before it enables its APIC would be lost. Any one vCPU does,
+ * once all exist. Returns 0 or -errno, logged.
+ */
+int cpu_setup_apic_map(const struct kvm_vm *vm, int vcpu_fd, const struct logger *logger);
+
 /* CPUID and MSRs of one vCPU. Returns 0 or -errno, logged. */
 int cpu_setup_vcpu(const struct kvm_vm *vm, int vcpu_fd, const struct cpu_cpuid *cpuid,
 		   const struct logger *logger);

@@ -87,6 +87,18 @@ int cpu_setup_vcpu(const struct kvm_vm *vm, int vcpu_fd, const struct cpu_cpuid 
 	return result < 0 ? result : 0;
 }
 
+int cpu_setup_apic_map(const struct kvm_vm *vm, int vcpu_fd, const struct logger *logger)
+{
+	struct kvm_lapic_state state;
+	int result;
+
+	result = vcpu_ioctl(vm, vcpu_fd, KVM_GET_LAPIC, &state, "KVM_GET_LAPIC", logger);
+	if (result < 0)
+		return result;
+	result = vcpu_ioctl(vm, vcpu_fd, KVM_SET_LAPIC, &state, "KVM_SET_LAPIC", logger);
+	return result < 0 ? result : 0;
+}
+
 static struct kvm_segment segment(uint16_t selector, uint8_t type, bool code, bool long_mode)
 {
 	return (struct kvm_segment){

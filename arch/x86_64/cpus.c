@@ -79,5 +79,10 @@ int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd)
 	uint32_t refused;
 	int error = cpu_cpuid_build(&cpus->cpuid, &cpus->options, index, &refused);
 
-	return error ? error : cpu_setup_vcpu(cpus->vm, vcpu_fd, &cpus->cpuid, cpus->logger);
+	if (!error)
+		error = cpu_setup_vcpu(cpus->vm, vcpu_fd, &cpus->cpuid, cpus->logger);
+	/* One vCPU has nobody to send to. */
+	if (error || !index || index + 1 != cpus->options.topology.vcpus)
+		return error;
+	return cpu_setup_apic_map(cpus->vm, vcpu_fd, cpus->logger);
 }

@@ -152,6 +152,15 @@ Test(cpu, four_processors, LIMIT)
 	smp(4);
 }
 
+Test(cpu, init_before_the_apic_is_enabled, LIMIT)
+{
+	static struct guest guest = {.name = "early_init", .cmdline = "cpus=2", .vcpus = 2};
+	static struct guest three = {.name = "early_init", .cmdline = "cpus=3", .vcpus = 3};
+
+	guest_must_pass(&guest);
+	guest_must_pass(&three);
+}
+
 static void memory(uint64_t mib)
 {
 	static struct guest guest;
