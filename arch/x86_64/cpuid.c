@@ -9,6 +9,9 @@
 #define LEAF1_ECX_HYPERVISOR   (1u << 31)
 #define LEAF1_ECX_MONITOR      (1u << 3)
 #define LEAF1_EDX_HTT          (1u << 28)
+#define LEAF1_ECX_VMX          (1u << 5)
+#define LEAF_AMD_ECX_SVM       (1u << 2)
+#define REG_ECX                2u /* struct cpu_feature_change */
 
 static uint32_t bits_for(uint32_t count)
 {
@@ -146,6 +149,35 @@ static void set_vcpu_fields(struct cpu_cpuid *cpuid, const struct cpu_topology *
 	}
 }
 
+static bool asked_for(const struct cpu_cpuid_options *options, uint32_t function, uint32_t bit)
+{
+	for (uint32_t i = 0; i < options->change_count; i++) {
+		const struct cpu_feature_change *change = &options->changes[i];
+
+		if (change->on && change->function == function && change->reg == REG_ECX &&
+		    1u << change->bit == bit)
+			return true;
+	}
+	return false;
+}
+
+/* Nested virtualization is a large attack surface of the host's KVM: off unless it is asked for. */
+static void hide_virtualization(struct cpu_cpuid *cpuid, const struct cpu_cpuid_options *options)
+{
+	struct kvm_cpuid_entry2 *entry = find(cpuid, 1, 0);
+
+	if (entry && !asked_for(options, 1, LEAF1_ECX_VMX))
+		entry->ecx &= ~LEAF1_ECX_VMX;
+	if (asked_for(options, 0x80000001, LEAF_AMD_ECX_SVM))
+		return;
+	entry = find(cpuid, 0x80000001, 0);
+	if (entry)
+		entry->ecx &= ~LEAF_AMD_ECX_SVM;
+	entry = find(cpuid, 0x8000000a, 0); /* what SVM can do (APM, Fn8000_000A) */
+	if (entry)
+		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+}
+
 int cpu_cpuid_build(struct cpu_cpuid *cpuid, const struct cpu_cpuid_options *options, uint32_t vcpu,
 		    uint32_t *change)
 {
@@ -161,6 +193,7 @@ int cpu_cpuid_build(struct cpu_cpuid *cpuid, const struct cpu_cpuid_options *opt
 		if (options->tsc_deadline)
 			entry->ecx |= LEAF1_ECX_TSC_DEADLINE;
 	}
+	hide_virtualization(cpuid, options);
 	entry = find(cpuid, 0xa, 0); /* no virtual PMU: nothing would own its interrupts */
 	if (entry)
 		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;

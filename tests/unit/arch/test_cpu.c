@@ -150,3 +150,31 @@ Test(cpu, phys_bits_are_capped_and_never_raised)
 	cr_assert_eq(cpu_cpuid_phys_bits(cpuid), 40);
 	free(cpuid);
 }
+
+Test(cpu, virtualization_is_hidden_unless_asked_for)
+{
+	struct cpu_feature_change changes[CPU_MAX_FEATURE_CHANGES];
+	struct cpu_cpuid_options options = {.topology = {1, 1, 1, 1}, .changes = changes};
+	char bad[64];
+	uint32_t change;
+
+	for (int asked = 0; asked < 2; asked++) {
+		struct cpu_cpuid *cpuid = supported(true);
+
+		entry(cpuid, 1, 0)->ecx |= 1u << 5;
+		entry(cpuid, 0x80000001, 0)->ecx |= 1u << 2;
+		cpuid->entries[cpuid->count++] =
+			(struct kvm_cpuid_entry2){.function = 0x8000000a, .eax = 1, .ebx = 16};
+		if (asked)
+			options.change_count =
+				(uint32_t)cpu_features_parse("+vmx,+svm", changes, bad);
+		/* Twice, as for a second vCPU. */
+		cr_assert_eq(cpu_cpuid_build(cpuid, &options, 0, &change), 0);
+		cr_assert_eq(cpu_cpuid_build(cpuid, &options, 0, &change), 0);
+		cr_expect_eq(entry(cpuid, 1, 0)->ecx >> 5 & 1, asked);
+		cr_expect_eq(entry(cpuid, 0x80000001, 0)->ecx >> 2 & 1, asked);
+		cr_expect_eq(entry(cpuid, 0x80000001, 0)->ecx & 1, 1, "others stay");
+		cr_expect_eq(entry(cpuid, 0x8000000a, 0)->ebx, asked ? 16 : 0);
+		free(cpuid);
+	}
+}
