@@ -43,7 +43,8 @@ static int open_image(const char *what, const char *path, const struct logger *l
 {
 	struct stat status;
 
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO must be refused, not waited for. */
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0) {
 		int result = -errno;
 

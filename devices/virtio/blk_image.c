@@ -7,12 +7,16 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/fd.h"
 #include "devices/virtio/blk_internal.h"
 
-#define PROBE_BLOCK 4096u
+#define PROBE_BLOCK  4096u
+#define LOCK_RETRIES 50u
+
+static const struct timespec lock_pause = {.tv_nsec = 5000000}; /* 50 of them: 250 ms */
 
 static const char *open_advice(int error, bool readonly)
 {
@@ -40,9 +44,18 @@ static int take_lock(struct blk_image *image, const struct logger *logger, const
 	};
 	int result;
 
-	if (fcntl(image->fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	result = errno;
+	/* The kernel drops the lock of a process that was killed only when it has dropped its ring,
+	 * some 20 ms after the process is gone. */
+	for (unsigned int i = 0;; i++) {
+		if (fcntl(image->fd, F_OFD_SETLK, &lock) == 0) {
+			image->locked = true;
+			return 0;
+		}
+		result = errno;
+		if ((result != EAGAIN && result != EACCES) || i == LOCK_RETRIES)
+			break;
+		nanosleep(&lock_pause, NULL);
+	}
 	if (result == EAGAIN || result == EACCES) {
 		log_error(logger, name,
 			  "disk %s: lock: another process uses it%s; stop that one, or give both "
@@ -136,6 +149,49 @@ static int read_geometry(struct blk_image *image, const struct logger *logger, c
 	return 0;
 }
 
+/* The first bytes of formats that are not raw, from their specifications. */
+static const struct {
+	const char *name;
+	size_t offset, length;
+	const char *magic;
+} formats[] = {
+	{"qcow2", 0, 4, "QFI\xfb"},
+	{"QED", 0, 4, "QED\0"},
+	{"VMDK", 0, 4, "KDMV"},
+	{"VMDK", 0, 4, "COWD"},
+	{"VMDK", 0, 21, "# Disk DescriptorFile"},
+	{"VHDX", 0, 8, "vhdxfile"},
+	{"VHD", 0, 8, "conectix"},
+	{"VDI", 0x40, 4, "\x7f\x10\xda\xbe"},
+};
+
+/* A guest would take the headers of such an image for its first sectors. */
+static int refuse_formats(const struct blk_image *image, const struct logger *logger,
+			  const char *name)
+{
+	size_t bytes = image->block_size > PROBE_BLOCK ? image->block_size : PROBE_BLOCK;
+	const char *found = NULL;
+	void *buffer;
+	ssize_t got;
+
+	if (posix_memalign(&buffer, bytes, bytes))
+		return -ENOMEM;
+	/* What cannot be read is the guest's I/O error later. */
+	got = pread(image->fd, buffer, bytes, 0);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && !found; i++)
+		if (got >= (ssize_t)(formats[i].offset + formats[i].length) &&
+		    !memcmp((char *)buffer + formats[i].offset, formats[i].magic,
+			    formats[i].length))
+			found = formats[i].name;
+	free(buffer);
+	if (!found)
+		return 0;
+	log_error(logger, name,
+		  "disk %s: is a %s image; a raw one is needed: qemu-img convert -O raw makes it",
+		  image->path, found);
+	return -EINVAL;
+}
+
 int blk_image_open(struct blk_image *image, const struct virtio_blk_options *options,
 		   const char *name)
 {
@@ -169,7 +225,8 @@ int blk_image_open(struct blk_image *image, const struct virtio_blk_options *opt
 		image->direct = now & O_DIRECT;
 		image->fd = options->fd;
 	} else {
-		image->fd = open(image->path, flags);
+		/* A FIFO must be refused, not waited for. */
+		image->fd = open(image->path, flags | O_NONBLOCK);
 		if (image->fd < 0) {
 			result = -errno;
 			log_error(logger, name, "disk %s: open%s: %s%s", image->path,
@@ -179,6 +236,11 @@ int blk_image_open(struct blk_image *image, const struct virtio_blk_options *opt
 		}
 	}
 	result = read_geometry(image, logger, name);
+	/* io_uring gives EAGAIN for a file that does not block. */
+	if (!result && !adopted && fcntl(image->fd, F_SETFL, flags & O_DIRECT))
+		result = -errno;
+	if (!result)
+		result = refuse_formats(image, logger, name);
 	if (!result && !options->no_lock)
 		result = take_lock(image, logger, name);
 	if (!result)
@@ -192,6 +254,12 @@ fail:
 
 void blk_image_close(struct blk_image *image)
 {
+	struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	/* A ring holds the file for a while after this process is gone, and the lock with it. */
+	if (image->locked)
+		fcntl(image->fd, F_OFD_SETLK, &unlock);
+	image->locked = false;
 	fd_close(&image->fd);
 	free(image->path);
 	image->path = NULL;

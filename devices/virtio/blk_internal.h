@@ -18,6 +18,7 @@ struct blk_image {
 	bool readonly;
 	bool direct;
 	bool block_device;
+	bool locked;                  /* by blk_image_open() */
 	uint64_t size;                /* bytes, multiple of block_size */
 	uint32_t block_size;          /* logical: what the guest is told */
 	uint32_t physical_block_size; /* topology */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -684,4 +685,120 @@ Test(virtio_blk, locks_keep_two_writers_apart)
 		virtio_device_destroy(first);
 		unlink(path);
 	}
+}
+
+Test(virtio_blk, a_fifo_is_refused_at_once, .timeout = 10)
+{
+	struct log log = {0};
+	struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
+	char path[] = "/tmp/cxvm-fifo-XXXXXX";
+	struct virtio_blk_options options = {
+		.fd = -1, .path = path, .readonly = true, .environment.logger = &logger};
+	struct virtio_device *device;
+
+	close(mkstemp(path));
+	unlink(path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_expect_eq(virtio_blk_create(&options, &device), -EINVAL);
+	cr_expect_not_null(strstr(log.text, "special file"), "%s", log.text);
+	unlink(path);
+}
+
+Test(virtio_blk, the_file_of_a_disk_blocks)
+{
+	struct virtio_blk_options options = {0};
+	struct logger logger = {0};
+	struct blk_image image;
+	char path[64];
+
+	make_image(path, sizeof(path), 4096);
+	options =
+		(struct virtio_blk_options){.fd = -1, .path = path, .environment.logger = &logger};
+	cr_assert_eq(blk_image_open(&image, &options, "disk"), 0);
+	cr_expect_not(fcntl(image.fd, F_GETFL) & O_NONBLOCK);
+	blk_image_close(&image);
+	unlink(path);
+}
+
+Test(virtio_blk, images_that_are_not_raw_are_refused)
+{
+	static const struct {
+		const char *name, *magic;
+		size_t offset, length;
+	} cases[] = {
+		{"qcow2", "QFI\xfb\0\0\0\3", 0, 8},         {"VMDK", "KDMV\1\0\0\0", 0, 8},
+		{"VMDK", "# Disk DescriptorFile\n", 0, 22}, {"VHDX", "vhdxfile", 0, 8},
+		{"VDI", "\x7f\x10\xda\xbe", 64, 4},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct log log = {0};
+		struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
+		char path[64], wanted[64];
+		struct virtio_blk_options options = {
+			.fd = -1, .path = path, .environment.logger = &logger};
+		struct virtio_device *device;
+		int fd;
+
+		make_image(path, sizeof(path), 65536);
+		fd = open(path, O_WRONLY);
+		cr_assert_eq(pwrite(fd, cases[i].magic, cases[i].length, (off_t)cases[i].offset),
+			     cases[i].length);
+		close(fd);
+		snprintf(wanted, sizeof(wanted), "is a %s image", cases[i].name);
+		cr_expect_eq(virtio_blk_create(&options, &device), -EINVAL, "%s", wanted);
+		cr_expect_not_null(strstr(log.text, wanted), "%s", log.text);
+		cr_expect_not_null(strstr(log.text, "qemu-img convert -O raw"), "%s", log.text);
+		unlink(path);
+	}
+}
+
+/* As a ring does that outlives its process: another descriptor of the same open file. */
+Test(virtio_blk, the_lock_ends_with_the_disk)
+{
+	struct log log = {0};
+	struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
+	char path[64];
+	struct virtio_blk_options options = {.path = path, .environment.logger = &logger};
+	struct virtio_device *device;
+	int other;
+
+	make_image(path, sizeof(path), 4096);
+	options.fd = open(path, O_RDWR | O_CLOEXEC);
+	other = dup(options.fd);
+	cr_assert_eq(virtio_blk_create(&options, &device), 0, "%s", log.text);
+	virtio_device_destroy(device);
+	options.fd = -1;
+	cr_assert_eq(virtio_blk_create(&options, &device), 0, "%s", log.text);
+	virtio_device_destroy(device);
+	close(other);
+	unlink(path);
+}
+
+static void *give_up_lock(void *opaque)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+	close(*(int *)opaque);
+	return NULL;
+}
+
+Test(virtio_blk, a_lock_that_ends_soon_is_waited_for, .timeout = 20)
+{
+	struct log log = {0};
+	struct logger logger = {on_message, &log, LOG_LEVEL_DEBUG};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[64];
+	struct virtio_blk_options options = {.fd = -1, .path = path, .environment.logger = &logger};
+	struct virtio_device *device;
+	pthread_t thread;
+	int holder;
+
+	make_image(path, sizeof(path), 4096);
+	holder = open(path, O_RDWR | O_CLOEXEC);
+	cr_assert_eq(fcntl(holder, F_OFD_SETLK, &lock), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, give_up_lock, &holder), 0);
+	cr_expect_eq(virtio_blk_create(&options, &device), 0, "%s", log.text);
+	pthread_join(thread, NULL);
+	virtio_device_destroy(device);
+	unlink(path);
 }
