@@ -2,7 +2,10 @@
 #include "vmm/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
 	"cxvm - a microVM monitor for CXL Type-2 accelerators\n"
@@ -134,7 +137,23 @@ static int finish_output(int status)
 	return CLI_FAILED;
 }
 
+/* A file of ours must never get a number that this process reads and writes as a standard one. */
+static int open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (open_standard_files()) {
+		fprintf(stderr,
+			"cxvm: a standard file is closed, and /dev/null cannot be opened\n");
+		return CLI_FAILED;
+	}
+	/* A file that has reached RLIMIT_FSIZE is a write error (EFBIG), not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 	return finish_output(execute(argc, argv));
 }

@@ -31,8 +31,9 @@ static void fatal_signal(int number)
 
 void cli_terminal_raw(void)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS,  SIGABRT, SIGILL,
-				    SIGFPE,  SIGQUIT, SIGHUP,  SIGSYS};
+	static const int fatal[] = {SIGSEGV, SIGBUS,    SIGABRT, SIGILL,  SIGFPE,  SIGQUIT,
+				    SIGHUP,  SIGSYS,    SIGTRAP, SIGUSR1, SIGUSR2, SIGALRM,
+				    SIGXCPU, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
 	struct termios raw;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))

@@ -157,6 +157,36 @@ signalled() { # signalled SIGNAL WANT ARGUMENTS...
 check "SIGINT: status 130" signalled INT 130
 check "SIGTERM and a deaf guest: status 143" signalled TERM 143 --power-off-grace-ms 300
 
+# --- standard files that are closed, and files that may not grow
+closed() { # closed WANT ARGUMENTS...: with standard input closed
+    local want=$1 got
+    shift
+    timeout 60 "$cxvm" "$@" >"$work/out" 2>"$work/err" <&-
+    got=$?
+    echo "status $got, not $want"; cat "$work/err"
+    ((got == want))
+}
+mapfile -t arguments < <(guest serial --serial tty --debug-exit)
+check "closed standard input: status 13" closed 13 "${arguments[@]}"
+check "closed standard input: the output is there" out_has 'from the interrupt handler'
+closed_output() { # guest output must not land in a file of ours
+    local got
+    timeout 60 "$cxvm" "${arguments[@]}" --log-file "$work/log-closed" 2>"$work/err" </dev/null >&-
+    got=$?
+    echo "status $got, not 13"; cat "$work/err" "$work/log-closed"
+    ((got == 13)) && ! grep -q 'from the interrupt handler' "$work/log-closed"
+}
+check "closed standard output: not in the log file" closed_output
+limited() { # a log file that may not grow: its lines are lost, the guest goes on
+    local got
+    head -c 65536 /dev/zero >"$work/limited"
+    (ulimit -f 64; exec timeout 60 "$cxvm" "${arguments[@]}" -v -v --log-file "$work/limited" </dev/null >/dev/null 2>/dev/null)
+    got=$?
+    echo "status $got, not 13"
+    ((got == 13))
+}
+check "file size limit: no end by SIGXFSZ" limited
+
 # --- the terminal
 terminal() { # terminal SIGNAL WANT-RAW WANT-STATUS ARGUMENTS...
     local signal=$1 raw=$2 want=$3 arguments
@@ -170,7 +200,7 @@ check "terminal: restored after a crash of the guest" terminal 0 '[01]' 33 end -
 check "terminal: restored when the start fails" terminal 0 '[01]' 3 end --serial tty --disk /nonexistent
 check "terminal: restored after SIGINT" terminal 2 1 130 spin --serial tty
 check "terminal: restored after SIGTERM" terminal 15 1 143 spin --serial tty --power-off-grace-ms 200
-for signal in 1 3 6 11; do # SIGHUP SIGQUIT SIGABRT SIGSEGV
+for signal in 1 3 6 11 10 12 14 24 26; do # HUP QUIT ABRT SEGV USR1 USR2 ALRM XCPU VTALRM
     check "terminal: restored after signal $signal" terminal $signal 1 $((128 + signal)) spin --serial tty
 done
 check "terminal: the console makes it raw too" terminal 2 1 130 spin --console tty
