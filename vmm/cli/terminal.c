@@ -41,10 +41,11 @@ void cli_terminal_raw(void)
 	raw = saved;
 	cfmakeraw(&raw);
 	raw.c_oflag |= OPOST; /* our own log lines end with a newline only */
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw))
-		return;
+	/* Before the terminal changes: a signal may come right behind the change. */
 	is_raw = 1;
 	atexit(cli_terminal_restore);
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		signal(fatal[i], fatal_signal);
+	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw))
+		is_raw = 0;
 }

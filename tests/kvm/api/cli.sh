@@ -134,6 +134,9 @@ printf 'MZ this is no kernel' >"$work/kernel"
 refused "kernel that is none" 4 "$work/kernel" run --kernel "$work/kernel"
 head -c 4500 "$guests/guest-end" >"$work/short"
 refused "truncated kernel" 4 "$work/short" run --kernel "$work/short"
+mkfifo "$work/fifo"
+refused "FIFO as kernel" 3 "is not a regular file" run --kernel "$work/fifo"
+refused "FIFO as initramfs" 3 "is not a regular file" run --kernel "$guests/guest-end" --initrd "$work/fifo"
 refused "kernel that is not there" 3 "/nonexistent" run --kernel /nonexistent
 refused "device that is not there" 3 "/nonexistent" run --kernel "$guests/guest-end" --device vfio-user=/nonexistent
 
