@@ -252,6 +252,8 @@ int guest_memory_add_ram(struct guest_memory *memory, const struct guest_ram_opt
 		.host = mapping.host,
 		.fd = mapping.fd,
 		.fd_offset = 0,
+		.page_size =
+			options->page_size ? options->page_size : (uint64_t)sysconf(_SC_PAGESIZE),
 		.node = options->node,
 	};
 	memory->mappings[position] = mapping;

@@ -25,6 +25,7 @@ struct guest_ram_block {
 	void *host; /* start of the mapping */
 	int fd;     /* memfd or hugetlb file behind it, owned by guest_memory; -1 when anonymous */
 	uint64_t fd_offset; /* of the block in fd */
+	uint64_t page_size; /* of the host's pages behind it: nothing smaller can be given back */
 	uint32_t node;      /* guest NUMA node */
 };
 

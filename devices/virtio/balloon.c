@@ -4,7 +4,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <linux/virtio_balloon.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,9 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/budget.h"
 #include "core/fd.h"
 
 #define BALLOON_QUEUE_SIZE 128u
@@ -22,13 +21,26 @@
 #define BALLOON_MAX_QUEUES 4u
 #define BALLOON_PAGE       4096u
 #define BALLOON_SHIFT      12u
-#define PFN_BATCH          1024u
-#define STATISTIC_BYTES    10u /* u16 tag, u64 value, packed */
-#define BUDGET             64u
+#define PFN_BATCH          256u /* as many as Linux sends at once */
+#define STATISTIC_BYTES    10u  /* u16 tag, u64 value, packed */
 
 /* Queues that exist only with their feature have no fixed number: the driver counts those that it
  * has (5.5.2). */
 enum role { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_STATS, BALLOON_REPORT };
+
+/* Bytes of page numbers, each of which can be a system call; reports have only few and large
+ * pieces.
+ */
+static const struct budget_limits balloon_limits = {
+	.chains = 64, .bytes = 4 * PFN_BATCH * sizeof(uint32_t), .time_ns = 5 * CLOCK_NS_PER_MS};
+
+/* A chain whose work is not done when the budget is spent waits here for the next turn. */
+struct balloon_work {
+	bool held;
+	struct virtqueue_chain chain;
+	size_t offset; /* inflate: bytes done; report: buffers done */
+	struct iovec iov[BALLOON_IOVECS];
+};
 
 enum {
 	BALLOON_INFLATED_PAGES,
@@ -43,7 +55,6 @@ struct balloon {
 	char *name;
 	bool keep_pages;
 	uint64_t ram_bytes;
-	uint64_t page_size; /* largest page that backs RAM: nothing smaller can be given back */
 	_Atomic uint32_t target; /* pages */
 	_Atomic uint32_t actual;
 	struct virtio_counter counters[BALLOON_COUNTERS];
@@ -58,7 +69,7 @@ struct balloon {
 	uint16_t stats_queue;
 	bool stats_held; /* the driver's buffer waits for the next question */
 	uint16_t stats_head;
-	struct iovec iov[BALLOON_IOVECS];
+	struct balloon_work work[BALLOON_MAX_QUEUES];
 	uint32_t pfns[PFN_BATCH];
 };
 
@@ -76,7 +87,7 @@ static void count(struct balloon *balloon, unsigned int counter, uint64_t amount
 static void release(struct balloon *balloon, const struct guest_ram_block *block, void *host,
 		    uint64_t length)
 {
-	uintptr_t mask = balloon->page_size - 1;
+	uintptr_t mask = block->page_size - 1;
 	uintptr_t start = ((uintptr_t)host + mask) & ~mask;
 	uintptr_t end = ((uintptr_t)host + length) & ~mask;
 	/* Shared memory keeps its pages when one mapping lets go: they are punched out. */
@@ -116,11 +127,37 @@ static void release_range(struct balloon *balloon, uint64_t gpa, uint64_t length
 		release(balloon, block, host, length);
 }
 
-static int compare_pfns(const void *a, const void *b)
+static void sift_down(uint32_t *pfns, uint32_t root, uint32_t number)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t child;
 
-	return (x > y) - (x < y);
+	for (; (child = 2 * root + 1) < number; root = child) {
+		uint32_t value = pfns[root];
+
+		if (child + 1 < number && pfns[child + 1] > pfns[child])
+			child++;
+		if (value >= pfns[child])
+			return;
+		pfns[root] = pfns[child];
+		pfns[child] = value;
+	}
+}
+
+/* In place: the C library's qsort() may allocate, and ask the kernel how much memory there is,
+ * which the filter of the devices' thread forbids. */
+static void sort_pfns(uint32_t *pfns, uint32_t number)
+{
+	uint32_t i;
+
+	for (i = number / 2; i-- > 0;)
+		sift_down(pfns, i, number);
+	for (i = number; i-- > 1;) {
+		uint32_t largest = pfns[0];
+
+		pfns[0] = pfns[i];
+		pfns[i] = largest;
+		sift_down(pfns, 0, i);
+	}
 }
 
 /* Page numbers of the driver, any order, any nonsense; neighbours are released together. */
@@ -130,7 +167,7 @@ static void inflate_batch(struct balloon *balloon, uint32_t number)
 
 	for (i = 0; i < number; i++)
 		balloon->pfns[i] = le32toh(balloon->pfns[i]);
-	qsort(balloon->pfns, number, sizeof(balloon->pfns[0]), compare_pfns);
+	sort_pfns(balloon->pfns, number);
 	for (i = 1; i <= number; i++) {
 		if (i < number && balloon->pfns[i] - balloon->pfns[i - 1] <= 1)
 			continue;
@@ -141,33 +178,42 @@ static void inflate_batch(struct balloon *balloon, uint32_t number)
 	}
 }
 
-static void inflate(struct balloon *balloon, const struct virtqueue_chain *chain)
+/* Returns true when all of the chain is done. */
+static bool inflate(struct balloon *balloon, struct balloon_work *work, struct budget *budget)
 {
-	size_t offset = 0, bytes;
+	size_t bytes;
 
-	while ((bytes = virtqueue_iov_read(chain->iov, chain->out_count, offset, balloon->pfns,
-					   sizeof(balloon->pfns))) >= sizeof(uint32_t)) {
-		uint32_t number = (uint32_t)(bytes / sizeof(uint32_t));
+	while (!budget_spent(budget)) {
+		uint32_t number;
 
+		bytes = virtqueue_iov_read(work->chain.iov, work->chain.out_count, work->offset,
+					   balloon->pfns, sizeof(balloon->pfns));
+		if (bytes < sizeof(uint32_t))
+			return true;
+		number = (uint32_t)(bytes / sizeof(uint32_t));
 		inflate_batch(balloon, number);
 		count(balloon, BALLOON_INFLATED_PAGES, number);
-		offset += bytes;
+		work->offset += bytes;
+		budget_charge(budget, 0, bytes);
 	}
+	return work->offset + sizeof(uint32_t) > work->chain.out_bytes;
 }
 
 /* 5.5.6.7: the ranges are the buffers themselves; their contents may be lost. */
-static void report(struct balloon *balloon, const struct virtqueue_chain *chain)
+static bool report(struct balloon *balloon, struct balloon_work *work, struct budget *budget)
 {
-	uint32_t i;
+	const struct virtqueue_chain *chain = &work->chain;
 
-	for (i = 0; i < chain->in_count; i++) {
-		const struct iovec *iov = &chain->iov[chain->out_count + i];
+	for (; work->offset < chain->in_count && !budget_spent(budget); work->offset++) {
+		const struct iovec *iov = &chain->iov[chain->out_count + work->offset];
 		const struct guest_ram_block *block = block_of_host(balloon, iov->iov_base);
 
 		count(balloon, BALLOON_REPORTED_BYTES, iov->iov_len);
 		if (block)
 			release(balloon, block, iov->iov_base, iov->iov_len);
+		budget_charge(budget, 0, sizeof(uint32_t));
 	}
+	return work->offset == chain->in_count;
 }
 
 /* 5.5.6.3: the driver's answer; the buffer stays here until the next question. */
@@ -212,55 +258,74 @@ static void ask_ready(void *opaque, uint32_t events)
 	virtio_device_notify(&balloon->device, balloon->stats_queue);
 }
 
-/* Returns true when the chain goes back at once. */
-static bool handle(struct balloon *balloon, enum role role, const struct virtqueue_chain *chain)
+static void statistics_chain(struct balloon *balloon, const struct virtqueue_chain *chain)
 {
-	switch (role) {
+	take_statistics(balloon, chain);
+	if (balloon->stats_held) { /* one buffer is enough */
+		virtqueue_push(&balloon->device.queues[balloon->stats_queue], chain->head, 0);
+		return;
+	}
+	balloon->stats_held = true;
+	balloon->stats_head = chain->head;
+}
+
+/* Works on the held chain; it goes back when nothing is left of it. */
+static void handle(struct balloon *balloon, uint16_t index, struct budget *budget)
+{
+	struct balloon_work *work = &balloon->work[index];
+	bool done = true;
+
+	switch (balloon->roles[index]) {
 	case BALLOON_INFLATE:
-		inflate(balloon, chain);
-		return true;
+		done = inflate(balloon, work, budget);
+		break;
 	case BALLOON_DEFLATE:
 		/* The pages come back by themselves when the guest touches them. */
-		count(balloon, BALLOON_DEFLATED_PAGES, chain->out_bytes / sizeof(uint32_t));
-		return true;
+		count(balloon, BALLOON_DEFLATED_PAGES, work->chain.out_bytes / sizeof(uint32_t));
+		break;
 	case BALLOON_REPORT:
-		report(balloon, chain);
-		return true;
+		done = report(balloon, work, budget);
+		break;
 	default:
-		take_statistics(balloon, chain);
-		if (balloon->stats_held)
-			return true; /* one buffer is enough */
-		balloon->stats_held = true;
-		balloon->stats_head = chain->head;
-		return false;
+		work->held = false;
+		statistics_chain(balloon, &work->chain);
+		budget_charge(budget, 1, 0);
+		return;
 	}
+	if (!done)
+		return;
+	work->held = false;
+	virtqueue_push(&balloon->device.queues[index], work->chain.head, 0);
+	budget_charge(budget, 1, 0);
 }
 
 static void balloon_queue_notify(struct virtio_device *device, uint16_t index)
 {
 	struct balloon *balloon = balloon_of(device);
 	struct virtqueue *queue = &device->queues[index];
-	struct virtqueue_chain chain;
-	unsigned int budget = BUDGET;
+	struct balloon_work *work = &balloon->work[index];
+	struct budget budget = budget_start(&balloon_limits);
 	bool again = true;
 
-	while (budget && again) {
-		int result = virtqueue_pop(queue, &chain, balloon->iov, BALLOON_IOVECS);
+	while (again && !budget_spent(&budget)) {
+		if (!work->held) {
+			int result = virtqueue_pop(queue, &work->chain, work->iov, BALLOON_IOVECS);
 
-		if (result < 0) {
-			virtio_device_broken(device, queue->error);
-			return;
+			if (result < 0) {
+				virtio_device_broken(device, queue->error);
+				return;
+			}
+			if (result == 0) {
+				again = virtqueue_enable_kicks(queue);
+				continue;
+			}
+			work->held = true;
+			work->offset = 0;
 		}
-		if (result == 0) {
-			again = virtqueue_enable_kicks(queue);
-			continue;
-		}
-		if (handle(balloon, balloon->roles[index], &chain))
-			virtqueue_push(queue, chain.head, 0);
-		budget--;
+		handle(balloon, index, &budget);
 	}
 	virtio_device_notify(device, index);
-	if (!budget)
+	if (budget_spent(&budget))
 		virtio_device_kick(device, index);
 }
 
@@ -305,9 +370,12 @@ static int balloon_activate(struct virtio_device *device)
 static void balloon_reset(struct virtio_device *device)
 {
 	struct balloon *balloon = balloon_of(device);
+	unsigned int i;
 
 	balloon_pause(device);
 	balloon->stats_held = false;
+	for (i = 0; i < BALLOON_MAX_QUEUES; i++)
+		balloon->work[i].held = false;
 	pthread_mutex_lock(&balloon->lock);
 	balloon->have_statistics = false;
 	pthread_mutex_unlock(&balloon->lock);
@@ -398,21 +466,14 @@ int virtio_balloon_get_statistics(struct virtio_device *device,
 	return result;
 }
 
-/* RAM and the pages behind it. */
 static void measure(struct balloon *balloon)
 {
 	const struct guest_ram_block *blocks;
-	struct statfs info;
 	size_t blocks_count, i;
 
-	balloon->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	blocks = guest_memory_blocks(balloon->device.environment.memory, &blocks_count);
-	for (i = 0; i < blocks_count; i++) {
+	for (i = 0; i < blocks_count; i++)
 		balloon->ram_bytes += blocks[i].size;
-		if (blocks[i].fd >= 0 && fstatfs(blocks[i].fd, &info) == 0 &&
-		    info.f_type == HUGETLBFS_MAGIC && (uint64_t)info.f_bsize > balloon->page_size)
-			balloon->page_size = (uint64_t)info.f_bsize;
-	}
 }
 
 static int check_size(const struct balloon *balloon, uint64_t size)

@@ -6,11 +6,15 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/budget.h"
+
 #define RNG_QUEUE_SIZE 64u
 /* A driver asks for 64 bytes or so; what a hostile one asks for beyond this it gets next time. */
 #define RNG_MAX_BYTES 65536u
-/* Requests answered before other devices of the loop get their turn. */
-#define RNG_BATCH 64u
+/* What is answered before other devices of the loop get their turn: a guest can offer buffers
+ * faster than they are filled. */
+static const struct budget_limits rng_limits = {
+	.chains = 64, .bytes = 4 * RNG_MAX_BYTES, .time_ns = 2 * CLOCK_NS_PER_MS};
 
 enum { RNG_BYTES, RNG_COUNTERS };
 
@@ -57,32 +61,35 @@ static void rng_queue_notify(struct virtio_device *device, uint16_t index)
 {
 	struct rng *rng = rng_of(device);
 	struct virtqueue *queue = &device->queues[index];
+	struct budget budget = budget_start(&rng_limits);
 	struct virtqueue_chain chain;
-	unsigned int handled = 0;
-	bool again = false;
-	int result;
+	bool handled = false, again = true;
 
-	do {
-		virtqueue_disable_kicks(queue);
-		while ((result = virtqueue_pop(queue, &chain, rng->iov,
-					       VIRTQUEUE_CHAIN_IOVECS(RNG_QUEUE_SIZE))) > 0) {
-			uint32_t written = fill(&chain);
+	virtqueue_disable_kicks(queue);
+	while (again && !budget_spent(&budget)) {
+		int result = virtqueue_pop(queue, &chain, rng->iov,
+					   VIRTQUEUE_CHAIN_IOVECS(RNG_QUEUE_SIZE));
+		uint32_t written;
 
-			atomic_fetch_add_explicit(&rng->counters[RNG_BYTES].value, written,
-						  memory_order_relaxed);
-			virtqueue_push(queue, chain.head, written);
-			handled++;
-		}
 		if (result < 0) {
 			virtio_device_broken(device, queue->error);
 			return;
 		}
-		again = virtqueue_enable_kicks(queue);
-	} while (again && handled < RNG_BATCH);
+		if (result == 0) {
+			again = virtqueue_enable_kicks(queue);
+			continue;
+		}
+		written = fill(&chain);
+		atomic_fetch_add_explicit(&rng->counters[RNG_BYTES].value, written,
+					  memory_order_relaxed);
+		virtqueue_push(queue, chain.head, written);
+		handled = true;
+		budget_charge(&budget, 1, written);
+	}
 	/* A kick that found nothing (the one at DRIVER_OK) is no reason for an interrupt. */
 	if (handled)
 		virtio_device_notify(device, index);
-	if (again)
+	if (budget_spent(&budget))
 		virtio_device_kick(device, index);
 }
 

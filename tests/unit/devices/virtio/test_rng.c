@@ -83,3 +83,26 @@ Test(virtio_rng, broken_ring_asks_for_a_reset_and_works_after_it)
 	cr_assert(guest_transact(&guest, 0, &used));
 	cr_assert_eq(used.len, 64);
 }
+
+/* A guest that offers buffers as fast as they are filled must not keep the loop: stop, the power
+ * button and other devices wait for it. */
+Test(virtio_rng, one_callback_is_bounded_and_comes_back_by_itself)
+{
+	struct guest_buffer buffer = {guest_alloc(&guest, 65536), 65536, true};
+	struct vring_used_elem used;
+	unsigned int i, answered = 0;
+
+	for (i = 0; i < 8; i++)
+		guest_add(&guest, &guest.queues[0], &buffer, 1);
+	guest.device->ops->queue_notify(guest.device, 0);
+	while (guest_used(&guest, &guest.queues[0], &used))
+		answered++;
+	cr_assert_geq(answered, 1);
+	cr_assert_leq(answered, 4, "%u requests of 64 KiB in one callback", answered);
+	for (i = 0; i < 100 && answered < 8; i++) {
+		cr_assert(guest_run(&guest, 5000));
+		while (guest_used(&guest, &guest.queues[0], &used))
+			answered++;
+	}
+	cr_assert_eq(answered, 8);
+}
