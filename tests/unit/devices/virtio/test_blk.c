@@ -743,7 +743,7 @@ Test(virtio_blk, images_that_are_not_raw_are_refused)
 		make_image(path, sizeof(path), 65536);
 		fd = open(path, O_WRONLY);
 		cr_assert_eq(pwrite(fd, cases[i].magic, cases[i].length, (off_t)cases[i].offset),
-			     cases[i].length);
+			     (ssize_t)cases[i].length);
 		close(fd);
 		snprintf(wanted, sizeof(wanted), "is a %s image", cases[i].name);
 		cr_expect_eq(virtio_blk_create(&options, &device), -EINVAL, "%s", wanted);
