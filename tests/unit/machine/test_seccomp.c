@@ -431,12 +431,15 @@ Test(seccomp, counts)
 	printf("BENCH vcpu_syscalls %u\nBENCH vcpu_ioctls %u\nBENCH vfio_ioctls %u\n", vcpu_calls,
 	       vcpu_ioctls, vfio_ioctls);
 	cr_log_info("a vCPU without devices: %u calls, %u ioctls", least_calls, least_ioctls);
-	/* They were 52 and 34. */
-	cr_expect_leq(vcpu_calls, 46u);
 	cr_expect_leq(vcpu_ioctls, 31u);
 	cr_expect_leq(vfio_ioctls, 9u);
-	cr_expect_leq(least_calls, 38u);
 	cr_expect_leq(least_ioctls, 7u);
+	/* They were 52 calls and 34 ioctls. A sanitizer needs calls of its own, which are in the
+	 * lists then. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	cr_expect_leq(vcpu_calls, 46u);
+	cr_expect_leq(least_calls, 38u);
+#endif
 }
 
 Test(seccomp, off_and_log_end_nothing)
