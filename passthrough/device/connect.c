@@ -9,24 +9,31 @@
 #include "passthrough/device/internal.h"
 #include "passthrough/device/open.h"
 
-static struct passthrough_device *device_new(const struct passthrough_options *options,
-					     const struct passthrough_environment *environment)
+static int device_create(const struct passthrough_environment *environment, const char *id,
+			 struct passthrough_device **result_device)
 {
 	struct passthrough_device *device = calloc(1, sizeof(*device));
 
 	if (!device)
-		return NULL;
-	device->id = strdup(options->id);
+		return -ENOMEM;
+	device->id = strdup(id);
 	if (!device->id) {
 		free(device);
-		return NULL;
+		return -ENOMEM;
 	}
-	device->options = *options;
 	device->environment = *environment;
 	device->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	device->intx_fd = device->intx_resample_fd = -1;
 	pthread_mutex_init(&device->lock, NULL);
-	return device;
+	*result_device = device;
+	return 0;
+}
+
+/* The strings and descriptors are the caller's, and gone after passthrough_connect(). */
+static void forget_way(struct passthrough_device *device)
+{
+	device->options.id = device->id;
+	device->options.way = (struct passthrough_way){.fd = -1, .iommufd = -1};
 }
 
 void passthrough_detach(struct passthrough_device *device)
@@ -91,12 +98,13 @@ int passthrough_connect(const struct passthrough_options *options,
 {
 	struct passthrough_device *device;
 	uint64_t start = clock_now_ns();
-	int result;
+	int result = options->id ? device_create(environment, options->id, &device) : -EINVAL;
 
-	device = options->id ? device_new(options, environment) : NULL;
-	if (!device)
-		return options->id ? -ENOMEM : -EINVAL;
-	result = passthrough_open_transport(device, options);
+	if (result)
+		return result;
+	device->options = *options;
+	result = passthrough_open_transport(device);
+	forget_way(device);
 	device->timeline.connect = clock_now_ns() - start;
 	return finish_connect(device, result, result_device);
 }
@@ -105,12 +113,15 @@ int passthrough_adopt(const struct passthrough_options *options,
 		      const struct passthrough_environment *environment,
 		      struct vfio_transport *transport, struct passthrough_device **result_device)
 {
-	struct passthrough_device *device = device_new(options, environment);
+	struct passthrough_device *device;
+	int result = device_create(environment, options->id, &device);
 
-	if (!device) {
+	if (result) {
 		transport->ops->close(transport);
-		return -ENOMEM;
+		return result;
 	}
+	device->options = *options;
+	forget_way(device);
 	device->transport = transport;
 	return finish_connect(device, 0, result_device);
 }

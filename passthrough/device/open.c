@@ -16,10 +16,10 @@ static int keep(int *kept, int fd)
 	return fd >= 0 && *kept < 0 ? -errno : 0;
 }
 
-static int open_kernel(struct passthrough_device *device, const struct passthrough_options *options,
+static int open_kernel(struct passthrough_device *device,
 		       const struct vfio_transport_options *transport)
 {
-	const struct passthrough_way *way = &options->way;
+	const struct passthrough_way *way = &device->options.way;
 	bool group = way->kind == PASSTHROUGH_WAY_VFIO_GROUP_FD;
 	struct vfio_kernel_options kernel = {
 		.transport = *transport,
@@ -27,7 +27,7 @@ static int open_kernel(struct passthrough_device *device, const struct passthrou
 		.device_fd = -1,
 		.group_fd = -1,
 		.container_fd = -1,
-		.allow_no_iommu = options->allow_no_iommu,
+		.allow_no_iommu = device->options.allow_no_iommu,
 		.vm = device->environment.vm,
 		.spaces = device->environment.spaces,
 	};
@@ -43,9 +43,10 @@ static int open_kernel(struct passthrough_device *device, const struct passthrou
 	return vfio_kernel_open(&kernel, &device->transport);
 }
 
-static int open_user(struct passthrough_device *device, const struct passthrough_way *way,
+static int open_user(struct passthrough_device *device,
 		     const struct vfio_transport_options *transport)
 {
+	const struct passthrough_way *way = &device->options.way;
 	int fd, result;
 
 	if (way->kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET)
@@ -76,9 +77,9 @@ static const char *way_problem(const struct passthrough_way *way)
 	}
 }
 
-int passthrough_open_transport(struct passthrough_device *device,
-			       const struct passthrough_options *options)
+int passthrough_open_transport(struct passthrough_device *device)
 {
+	const struct passthrough_way *way = &device->options.way;
 	const struct vfio_transport_options transport = {
 		.name = device->id,
 		.logger = device->environment.logger,
@@ -87,16 +88,16 @@ int passthrough_open_transport(struct passthrough_device *device,
 			   .dma = passthrough_dma_access,
 			   .opaque = device},
 		.loop = device->environment.loop,
-		.timeout_ms = options->timeout_ms,
+		.timeout_ms = device->options.timeout_ms,
 	};
-	const char *problem = way_problem(&options->way);
+	const char *problem = way_problem(way);
 
 	if (problem) {
 		log_error(device->environment.logger, device->id, "%s", problem);
 		return -EINVAL;
 	}
-	if (options->way.kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET ||
-	    options->way.kind == PASSTHROUGH_WAY_VFIO_USER_FD)
-		return open_user(device, &options->way, &transport);
-	return open_kernel(device, options, &transport);
+	if (way->kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET ||
+	    way->kind == PASSTHROUGH_WAY_VFIO_USER_FD)
+		return open_user(device, &transport);
+	return open_kernel(device, &transport);
 }

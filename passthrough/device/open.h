@@ -5,10 +5,9 @@
 #include "passthrough/device/passthrough.h"
 
 /*
- * passthrough_open_transport() - from the options to device->transport, which gets duplicates of
+ * passthrough_open_transport() - from device->options to device->transport, which gets duplicates of
  * their descriptors and closes those. Returns 0 or the errnos of passthrough_connect().
  */
-int passthrough_open_transport(struct passthrough_device *device,
-			       const struct passthrough_options *options);
+int passthrough_open_transport(struct passthrough_device *device);
 
 #endif

@@ -247,54 +247,53 @@ static bool kernel_prefers_cdev(const struct vfio_kernel *kernel,
 								"iommu", name, sizeof(name)) == 0;
 }
 
-static void close_options(const struct vfio_kernel_options *options,
-			  const struct vfio_system *system)
+/* The descriptors that were given, when nobody has taken them yet. */
+static void close_given(const struct vfio_kernel_options *given, const struct vfio_system *system)
 {
-	int fds[] = {options->device_fd, options->group_fd, options->container_fd,
-		     options->iommufd_fd};
+	int fds[] = {given->device_fd, given->group_fd, given->container_fd, given->iommufd_fd};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		vfio_system_close(system, &fds[i]);
 }
 
 /* Which device, and *@cdev: by which way. */
-static int kernel_find(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
-		       struct vfio_kernel_place *place, bool *cdev)
+static int kernel_find(struct vfio_kernel *kernel, struct vfio_kernel_place *place, bool *cdev)
 {
-	bool by_fd = options->device_fd >= 0 || options->group_fd >= 0;
+	const struct vfio_kernel_options *asked = &kernel->asked;
+	bool by_fd = asked->device_fd >= 0 || asked->group_fd >= 0;
 	int result;
 
-	*cdev = options->iommufd_fd >= 0 || (options->device_fd >= 0 && options->group_fd < 0);
+	*cdev = asked->iommufd_fd >= 0 || (asked->device_fd >= 0 && asked->group_fd < 0);
 	/* A group alone does not say which of its devices. */
-	if ((options->iommufd_fd >= 0 && options->group_fd >= 0) ||
-	    (options->device_fd < 0 && !options->host)) {
+	if ((asked->iommufd_fd >= 0 && asked->group_fd >= 0) ||
+	    (asked->device_fd < 0 && !asked->host)) {
 		log_error(kernel->options.logger, kernel->name,
 			  "needs a host device, a device fd (with an iommufd), or a group fd with "
 			  "the host device's name");
 		return -EINVAL;
 	}
 	/* sysfs is not asked when all is open. */
-	if (options->device_fd >= 0)
+	if (asked->device_fd >= 0)
 		return 0;
-	result = vfio_kernel_locate(kernel, options->host, place);
+	result = vfio_kernel_locate(kernel, place);
 	if (!result)
-		*cdev = options->iommufd_fd >= 0 || (!by_fd && kernel_prefers_cdev(kernel, place));
+		*cdev = asked->iommufd_fd >= 0 || (!by_fd && kernel_prefers_cdev(kernel, place));
 	return result;
 }
 
-static int kernel_connect(struct vfio_kernel *kernel, const struct vfio_kernel_options *options)
+static int kernel_connect(struct vfio_kernel *kernel)
 {
 	struct vfio_kernel_place place = {.bdf = ""};
 	bool cdev;
-	int result = kernel_find(kernel, options, &place, &cdev);
+	int result = kernel_find(kernel, &place, &cdev);
 
 	if (result) {
-		close_options(options, &kernel->system);
+		close_given(&kernel->asked, &kernel->system);
 		return result;
 	}
 	kernel->transport.name = cdev ? "vfio-cdev" : "vfio-group";
-	result = cdev ? vfio_kernel_open_cdev(kernel, options, &place)
-		      : vfio_kernel_open_group(kernel, options, &place);
+	result = cdev ? vfio_kernel_open_cdev(kernel, &place)
+		      : vfio_kernel_open_group(kernel, &place);
 	if (result)
 		return result;
 	kernel->function.busy = &kernel->transport.busy;
@@ -307,43 +306,45 @@ static int kernel_connect(struct vfio_kernel *kernel, const struct vfio_kernel_o
 	return 0;
 }
 
-static struct vfio_kernel *kernel_new(const struct vfio_kernel_options *options,
-				      const struct vfio_system *system)
+static int kernel_create(const struct vfio_kernel_options *options,
+			 struct vfio_kernel **result_kernel)
 {
+	const struct vfio_system system = {options->system ? options->system : &vfio_real_system,
+					   options->system_opaque};
 	struct vfio_kernel *kernel = calloc(1, sizeof(*kernel));
+	char *name = strdup(options->transport.name);
+	struct iommu_spaces *own = NULL;
 
-	if (!kernel)
-		return NULL;
-	kernel->name = strdup(options->transport.name);
-	kernel->own_spaces = !options->spaces;
-	kernel->spaces = options->spaces;
-	if (!kernel->name || (kernel->own_spaces && iommu_spaces_create(&kernel->spaces))) {
-		free(kernel->name);
+	if (!kernel || !name || (!options->spaces && iommu_spaces_create(&own))) {
+		free(name);
 		free(kernel);
-		return NULL;
+		close_given(options, &system);
+		return -ENOMEM;
 	}
+	kernel->asked = *options;
+	kernel->system = system;
+	kernel->name = name;
+	kernel->own_spaces = !options->spaces;
+	kernel->spaces = options->spaces ? options->spaces : own;
 	kernel->transport.ops = &kernel_ops;
 	kernel->options = options->transport;
-	kernel->system = *system;
 	kernel->vm = options->vm;
 	kernel->limit = (struct log_ratelimit)LOG_RATELIMIT_DEFAULT;
 	kernel->device_fd = -1;
 	kernel->error.fd = kernel->request.fd = -1;
-	return kernel;
+	*result_kernel = kernel;
+	return 0;
 }
 
 int vfio_kernel_open(const struct vfio_kernel_options *options, struct vfio_transport **transport)
 {
-	const struct vfio_system system = {options->system ? options->system : &vfio_real_system,
-					   options->system_opaque};
-	struct vfio_kernel *kernel = kernel_new(options, &system);
-	int result;
+	struct vfio_kernel *kernel;
+	int result = kernel_create(options, &kernel);
 
-	if (!kernel) {
-		close_options(options, &system);
-		return -ENOMEM;
-	}
-	result = kernel_connect(kernel, options);
+	if (result)
+		return result;
+	result = kernel_connect(kernel);
+	kernel->asked.host = NULL;
 	if (result) {
 		kernel_close(&kernel->transport);
 		return result;

@@ -21,6 +21,8 @@ struct vfio_kernel_region {
 struct vfio_kernel {
 	struct vfio_transport transport; /* first */
 	struct vfio_transport_options options;
+	/* How it is to be reached. Good while it is opened: the names are the caller's. */
+	struct vfio_kernel_options asked;
 	struct vfio_system system;
 	struct iommu_spaces *spaces;
 	bool own_spaces; /* nobody shares them: they end with the transport */
@@ -56,14 +58,12 @@ struct vfio_kernel_place {
 	char group[32];             /* number; "": no IOMMU group */
 	char cdev[64];              /* "vfio3"; "": none */
 };
-int vfio_kernel_locate(struct vfio_kernel *kernel, const char *host,
-		       struct vfio_kernel_place *place);
+/* Of asked.host. */
+int vfio_kernel_locate(struct vfio_kernel *kernel, struct vfio_kernel_place *place);
 
-/* open.c: until device_fd is usable and transport.space is there. The given fds are taken. */
-int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
-			   const struct vfio_kernel_place *place);
-int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
-			  const struct vfio_kernel_place *place);
+/* open.c: until device_fd is usable and transport.space is there. The fds of @asked are taken. */
+int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_place *place);
+int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_place *place);
 /* The device is the host's again, see vfio_transport_ops.release; @with is an open file. */
 void vfio_kernel_give_back(struct vfio_kernel *kernel, int with);
 /* All that the two have opened. */

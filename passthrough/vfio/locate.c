@@ -24,10 +24,10 @@ static int locate_link(struct vfio_kernel *kernel, const char *path, char *name,
 	return 0;
 }
 
-int vfio_kernel_locate(struct vfio_kernel *kernel, const char *host,
-		       struct vfio_kernel_place *place)
+int vfio_kernel_locate(struct vfio_kernel *kernel, struct vfio_kernel_place *place)
 {
 	const struct vfio_system *system = &kernel->system;
+	const char *host = kernel->asked.host;
 	char path[VFIO_KERNEL_PATH];
 
 	memset(place, 0, sizeof(*place));

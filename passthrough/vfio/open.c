@@ -10,8 +10,7 @@
 #include "passthrough/vfio/internal.h"
 #include "wire/iommufd.h"
 
-int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
-			   const struct vfio_kernel_place *place)
+int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_place *place)
 {
 	const struct iommu_group_options group = {
 		.name = kernel->name,
@@ -20,14 +19,14 @@ int vfio_kernel_open_group(struct vfio_kernel *kernel, const struct vfio_kernel_
 		.vm = kernel->vm,
 		.number = place->group,
 		.bdf = place->bdf,
-		.group_fd = options->group_fd,
-		.container_fd = options->container_fd,
-		.allow_no_iommu = options->allow_no_iommu,
+		.group_fd = kernel->asked.group_fd,
+		.container_fd = kernel->asked.container_fd,
+		.allow_no_iommu = kernel->asked.allow_no_iommu,
 	};
 	uint64_t since = 0;
 	int result;
 
-	kernel->device_fd = options->device_fd;
+	kernel->device_fd = kernel->asked.device_fd;
 	result = iommu_group_open(kernel->spaces, &group, &kernel->group);
 	if (result)
 		return result;
@@ -124,17 +123,16 @@ static int cdev_attach(struct vfio_kernel *kernel, struct iommufd *iommufd)
 	return result;
 }
 
-int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_options *options,
-			  const struct vfio_kernel_place *place)
+int vfio_kernel_open_cdev(struct vfio_kernel *kernel, const struct vfio_kernel_place *place)
 {
-	int iommufd_given = options->iommufd_fd, container_fd = options->container_fd;
+	int iommufd_given = kernel->asked.iommufd_fd, container_fd = kernel->asked.container_fd;
 	char path[VFIO_KERNEL_PATH];
 	struct iommufd *iommufd;
 	int result;
 
 	/* A container has no part in this way. */
 	vfio_system_close(&kernel->system, &container_fd);
-	kernel->device_fd = options->device_fd;
+	kernel->device_fd = kernel->asked.device_fd;
 	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", place->cdev);
 	if (kernel->device_fd < 0)
 		kernel->device_fd = vfio_system_open(&kernel->system, path, O_RDWR);
