@@ -146,6 +146,16 @@ static bool hdm_dpa_is_valid(const struct hdm_decoder_block *block, unsigned int
 	return !block->options.dpa_size || next <= block->options.dpa_size;
 }
 
+/* Where the highest range below decoder @index ends; one of size zero has no place. */
+static uint64_t hdm_end_below(const struct hdm_decoder_block *block, unsigned int index)
+{
+	while (index-- > 0)
+		if (hdm_size(&block->decoders[index]))
+			return hdm_base(&block->decoders[index]) +
+			       hdm_size(&block->decoders[index]);
+	return 0;
+}
+
 /* May decoder @index commit as it is programmed (8.2.4.20.12)? */
 static bool hdm_commit_is_valid(const struct hdm_decoder_block *block, unsigned int index,
 				uint64_t *dpa)
@@ -158,12 +168,12 @@ static bool hdm_commit_is_valid(const struct hdm_decoder_block *block, unsigned 
 
 	if (!hdm_interleave_is_valid(options, decoder->control))
 		return false;
-	if (size == 0 || __builtin_add_overflow(base, size, &end))
+	if (__builtin_add_overflow(base, size, &end))
 		return false;
 	if (size %
 	    ((uint64_t)HDM_DECODER_GRANULARITY * hdm_ways[HDM_CONTROL_WAYS(decoder->control)]))
 		return false;
-	if (options->window_size &&
+	if (size && options->window_size &&
 	    (base < options->window_base || end > options->window_base + options->window_size))
 		return false;
 	/* In order, above the one before, and not into a hole below one that is still there: its
@@ -174,8 +184,7 @@ static bool hdm_commit_is_valid(const struct hdm_decoder_block *block, unsigned 
 	for (unsigned int i = index + 1; i < options->count; i++)
 		if (hdm_is_committed(&block->decoders[i]))
 			return false;
-	if (index > 0 &&
-	    base < hdm_base(&block->decoders[index - 1]) + hdm_size(&block->decoders[index - 1]))
+	if (size && base < hdm_end_below(block, index))
 		return false;
 	return hdm_dpa_is_valid(block, index, dpa);
 }
@@ -186,6 +195,10 @@ static int hdm_take_into_use(struct hdm_decoder_block *block, unsigned int index
 	struct hdm_decoder_range range = hdm_range(decoder);
 	int result = 0;
 
+	/* Size zero: committed so that nobody uses the decoder (8.2.4.20.12). It decodes nothing.
+	 */
+	if (decoder->in_use || !range.size)
+		return 0;
 	if (block->options.committed)
 		result = block->options.committed(block->options.opaque, index, &range);
 	decoder->in_use = result == 0;
@@ -253,8 +266,10 @@ static void hdm_write_global(struct hdm_decoder_block *block, uint32_t value)
 			if (hdm_is_committed(&block->decoders[i]))
 				hdm_take_into_use(block, i);
 	} else {
+		/* What firmware has locked stays: Range 1 of the device's DVSEC decodes it, too. */
 		for (unsigned int i = block->options.count; i-- > 0;)
-			hdm_take_out_of_use(block, i);
+			if (!block->decoders[i].firmware_locked)
+				hdm_take_out_of_use(block, i);
 	}
 }
 
@@ -378,7 +393,7 @@ int hdm_decoder_firmware_commit(struct hdm_decoder_block *block, unsigned int in
 	uint32_t global_before;
 	int result;
 
-	if (index >= block->options.count || (base | size) % HDM_DECODER_GRANULARITY ||
+	if (index >= block->options.count || !size || (base | size) % HDM_DECODER_GRANULARITY ||
 	    !(host_only ? block->options.host_only : block->options.device_coherent))
 		return -EINVAL;
 	pthread_mutex_lock(&block->lock);
@@ -399,6 +414,7 @@ int hdm_decoder_firmware_commit(struct hdm_decoder_block *block, unsigned int in
 			   (lock ? HDM_CONTROL_LOCK_ON_COMMIT : 0),
 	};
 	result = hdm_commit(block, index);
+	decoder->firmware_locked = !result && lock;
 	if (result) {
 		*decoder = before;
 		hdm_write_global(block, global_before);

@@ -55,8 +55,9 @@ struct hdm_decoder_state {
 	uint32_t size_low, size_high;
 	uint32_t control; /* with COMMITTED and ERROR_NOT_COMMITTED */
 	uint32_t skip_low, skip_high;
-	uint64_t dpa; /* taken at commit */
-	bool in_use;  /* committed() accepted it */
+	uint64_t dpa;         /* taken at commit */
+	bool firmware_locked; /* until a reset */
+	bool in_use;          /* committed() accepted it */
 };
 
 struct hdm_decoder_block {

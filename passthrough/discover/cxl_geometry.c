@@ -19,6 +19,7 @@
 /* CXL 8.2.4.20.1, 8.2.4.20.3 */
 #define HDM_CAPABILITY_COUNT(dword) ((dword)&0xfu)
 #define HDM_COUNT_CODE_MAX          0xcu
+#define HDM_DEVICE_DECODERS_MAX     10u /* the codes above are for ports */
 #define HDM_LOW_MASK                (~(HDM_DECODER_GRANULARITY - 1))
 
 static int cxl_refuse(const char **why, const char *text)
@@ -103,18 +104,20 @@ static int cxl_read_decoders(struct cxl_geometry *geometry, cxl_geometry_read re
 		if (result)
 			return result;
 		run = values[4] & HDM_CONTROL_COMMITTED;
-		if (decoder == 0) {
+		if (decoder == 0 || (run && !geometry->committed)) {
 			geometry->locked = values[4] & HDM_CONTROL_LOCK_ON_COMMIT;
 			geometry->host_only = values[4] & HDM_CONTROL_HOST_ONLY;
 		}
 		if (!run)
 			break;
 		decoder_size = (uint64_t)values[3] << 32 | (values[2] & HDM_LOW_MASK);
-		if (decoder_size == 0 ||
-		    __builtin_add_overflow(geometry->committed_size, decoder_size,
+		/* Unused, and committed so that nobody else can use it (CXL 8.2.4.20.12). */
+		if (decoder_size == 0)
+			continue;
+		if (__builtin_add_overflow(geometry->committed_size, decoder_size,
 					   &geometry->committed_size))
 			return cxl_refuse(why, "a committed HDM decoder with an impossible size");
-		if (decoder == 0)
+		if (!geometry->committed)
 			geometry->base = (uint64_t)values[1] << 32 | (values[0] & HDM_LOW_MASK);
 		geometry->committed++;
 	}
@@ -158,6 +161,8 @@ int cxl_geometry_discover(struct cxl_geometry *geometry, uint64_t region_size,
 	geometry->decoders = cxl_decoder_count(values[1]);
 	if (!geometry->decoders)
 		return cxl_refuse(why, "reserved HDM decoder count");
+	if (geometry->decoders > HDM_DEVICE_DECODERS_MAX)
+		return cxl_refuse(why, "more HDM decoders than a device may have");
 	end = geometry->hdm_offset + (uint64_t)HDM_DECODER_BLOCK_SIZE(geometry->decoders);
 	if (end > region_size)
 		return cxl_refuse(why, "more HDM decoders than its region has room for");

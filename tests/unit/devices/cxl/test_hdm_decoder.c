@@ -170,7 +170,6 @@ struct commit_case {
 static const struct commit_case commit_cases[] = {
 	{"whole window", 0, 0, WINDOW, 16 * MIB256, 0, 0, true, 0},
 	{"one granule at the end", 0, 0, WINDOW + 15 * MIB256, MIB256, 0, 0, true, 0},
-	{"size 0", 0, 0, WINDOW, 0, 0, 0, false, 0},
 	{"below the window", 0, 0, WINDOW - MIB256, MIB256, 0, 0, false, 0},
 	{"across the window's end", 0, 0, WINDOW + 15 * MIB256, 2 * MIB256, 0, 0, false, 0},
 	{"beyond the window", 0, 0, WINDOW + 16 * MIB256, MIB256, 0, 0, false, 0},
@@ -294,6 +293,9 @@ Test(hdm_decoder, interleave_rules)
 }
 
 /* What a row writes, and what decoder 0's control reads afterwards. */
+/* More than the window. */
+#define BAD_SIZE (32 * MIB256)
+
 Test(hdm_decoder, transitions)
 {
 	static const struct {
@@ -310,15 +312,16 @@ Test(hdm_decoder, transitions)
 		{"idle: read-only and reserved bits", 0, MIB256, 0xfffffcff & ~COMMIT, 0xff, true,
 		 0, 0},
 		{"idle: commit", 0, MIB256, COMMIT, COMMIT | COMMITTED, false, 1, 0},
-		{"idle: bad commit", 0, 0, COMMIT, COMMIT | NOT_COMMITTED, true, 0, 0},
+		{"idle: bad commit", 0, BAD_SIZE, COMMIT, COMMIT | NOT_COMMITTED, true, 0, 0},
 		{"idle: commit and lock", 0, MIB256, COMMIT | LOCK, COMMIT | LOCK | COMMITTED,
 		 false, 1, 0},
-		{"idle: bad commit and lock", 0, 0, COMMIT | LOCK, COMMIT | LOCK | NOT_COMMITTED,
+		{"idle: bad commit and lock", 0, BAD_SIZE, COMMIT | LOCK,
+		 COMMIT | LOCK | NOT_COMMITTED, true, 0, 0},
+		{"error: again without clearing", COMMIT, BAD_SIZE, COMMIT, COMMIT | NOT_COMMITTED,
 		 true, 0, 0},
-		{"error: again without clearing", COMMIT, 0, COMMIT, COMMIT | NOT_COMMITTED, true,
-		 0, 0},
-		{"error: fields", COMMIT, 0, COMMIT | 3, COMMIT | NOT_COMMITTED | 3, true, 0, 0},
-		{"error: clear", COMMIT, 0, 0, 0, true, 0, 0},
+		{"error: fields", COMMIT, BAD_SIZE, COMMIT | 3, COMMIT | NOT_COMMITTED | 3, true, 0,
+		 0},
+		{"error: clear", COMMIT, BAD_SIZE, 0, 0, true, 0, 0},
 		{"committed: clear", COMMIT, MIB256, 0, 0, true, 1, 1},
 		{"committed: clear leaves the other fields", COMMIT | 2, MIB256, 0x55, 2, true, 1,
 		 1},
@@ -364,7 +367,7 @@ Test(hdm_decoder, fix_after_an_error)
 {
 	start(&endpoint);
 	enable();
-	cr_assert_eq(commit(0, WINDOW, 0, 0), COMMIT | NOT_COMMITTED);
+	cr_assert_eq(commit(0, WINDOW, BAD_SIZE, 0), COMMIT | NOT_COMMITTED);
 	program(0, WINDOW, MIB256);
 	cr_assert_eq(get(REG(0, CONTROL)), COMMIT | NOT_COMMITTED, "no new decision by itself");
 	set(REG(0, CONTROL), 0);
@@ -413,6 +416,49 @@ Test(hdm_decoder, global_enable_gates_the_range)
 	owner.error = 0;
 	hdm_decoder_reset(&block);
 	cr_assert_eq(owner.decommitted, 3);
+}
+
+/* 8.2.4.20.12: how software keeps others from using a decoder. */
+Test(hdm_decoder, size_zero_commits_and_decodes_nothing)
+{
+	start(&endpoint);
+	enable();
+	cr_expect_eq(commit(0, 0, 0, LOCK), COMMIT | COMMITTED | LOCK);
+	cr_expect_eq(commit(1, WINDOW, MIB256, 0), COMMIT | COMMITTED);
+	cr_expect_eq(commit(2, WINDOW, 0, 0), COMMIT | COMMITTED);
+	cr_expect_eq(commit(3, WINDOW, MIB256, 0), COMMIT | NOT_COMMITTED, "over decoder 1");
+	set(REG(3, CONTROL), 0);
+	cr_expect_eq(commit(3, WINDOW + MIB256, MIB256, 0), COMMIT | COMMITTED);
+	cr_expect_eq(owner.committed, 2);
+	cr_expect_eq(owner.ranges[1].dpa, 0);
+	cr_expect_eq(owner.ranges[3].dpa, MIB256);
+	set(HDM_DECODER_GLOBAL_CONTROL, 0);
+	enable();
+	cr_expect_eq(owner.committed, 4);
+	cr_expect_eq(owner.decommitted, 2);
+	cr_expect_not(owner.mapped[0]);
+	cr_expect_eq(get(REG(0, CONTROL)), COMMIT | COMMITTED | LOCK);
+	hdm_decoder_reset(&block);
+	cr_expect_eq(owner.decommitted, 4);
+}
+
+/* Range 1 of the DVSEC covers it, and Mem_Enable is on and locked: the memory is still decoded. */
+Test(hdm_decoder, firmwares_locked_range_outlives_the_global_enable)
+{
+	start(&endpoint);
+	cr_assert_eq(hdm_decoder_firmware_commit(&block, 0, WINDOW, MIB256, false, true), 0);
+	cr_assert_eq(commit(1, WINDOW + MIB256, MIB256, 0), COMMIT | COMMITTED);
+	set(HDM_DECODER_GLOBAL_CONTROL, 0);
+	cr_expect_eq(get(HDM_DECODER_GLOBAL_CONTROL), 0);
+	cr_expect(owner.mapped[0]);
+	cr_expect_not(owner.mapped[1]);
+	enable();
+	cr_expect_eq(owner.committed, 3, "and is not mapped twice");
+	hdm_decoder_reset(&block);
+	cr_expect_not(owner.mapped[0]);
+	set(HDM_DECODER_GLOBAL_CONTROL, 0);
+	enable();
+	cr_expect_not(owner.mapped[0]);
 }
 
 Test(hdm_decoder, decommit_in_any_order_commit_only_on_top)
@@ -581,16 +627,16 @@ static bool model_valid(const struct model *m, unsigned int n)
 
 	if ((d->low_fields & 0xf) > 6 || d->low_fields >> 4)
 		return false;
-	if (!d->size || d->base < WINDOW || d->base >= WINDOW + 16 * MIB256)
+	if (d->size && (d->base < WINDOW || d->base >= WINDOW + 16 * MIB256))
 		return false;
-	if (d->size > WINDOW + 16 * MIB256 - d->base)
+	if (d->size && d->size > WINDOW + 16 * MIB256 - d->base)
 		return false;
 	for (unsigned int i = 0; i < 6; i++)
 		if (i != n && m->d[i].committed != (i < n))
 			return false;
 	/* No overlap, ascending: above every lower one. */
 	for (unsigned int i = 0; i < n; i++)
-		if (d->base < m->d[i].base + m->d[i].size)
+		if (d->size && m->d[i].size && d->base < m->d[i].base + m->d[i].size)
 			return false;
 	for (unsigned int i = 0; i <= n; i++) {
 		if (m->d[i].skip > 16 * MIB256)
@@ -708,7 +754,7 @@ Test(hdm_decoder, random_walk_against_the_model)
 
 			cr_assert_eq(get(REG(i, CONTROL)), control, "step %u decoder %u: %#x %#x",
 				     step, i, get(REG(i, CONTROL)), control);
-			cr_assert_eq(owner.mapped[i], m->committed && model.enabled,
+			cr_assert_eq(owner.mapped[i], m->committed && model.enabled && m->size,
 				     "step %u decoder %u", step, i);
 			cr_assert_eq(hdm_decoder_read(&block, REG(i, BASE_LOW), 8), m->base);
 			cr_assert_eq(hdm_decoder_read(&block, REG(i, SIZE_LOW), 8), m->size);

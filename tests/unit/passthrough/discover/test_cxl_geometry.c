@@ -114,9 +114,13 @@ Test(cxl_geometry, impossible_structures_are_refused)
 	cr_expect_eq(discover(), -EPROTO, "two decoders do not fit");
 	bytes_put_le32(block + 0x110, 0xd);
 	cr_expect_eq(discover(), -EPROTO, "reserved code");
+	block_size = 0x1000;
+	bytes_put_le32(block + 0x110, 5);
+	cr_expect_eq(discover(), 0, "ten");
+	bytes_put_le32(block + 0x110, 6);
+	cr_expect_eq(discover(), -EPROTO, "twelve are for ports");
+	block_size = 0x140;
 	make_hdm(0x110, 0);
-	make_decoder(0x110, 0, 0, 0, 0x600);
-	cr_expect_eq(discover(), -EPROTO, "committed with size 0");
 	bytes_put_le32(block + 12, 6 | 1 << 16 | 0x110u << 20);
 	cr_expect_eq(discover(), -EPROTO, "no HDM capability");
 	bytes_put_le32(block, 1 | 0x11 << 16 | 0xffu << 24);
@@ -127,6 +131,30 @@ Test(cxl_geometry, impossible_structures_are_refused)
 	cr_expect_eq(discover(), -EPROTO, "tiny region");
 	block_size = 0x1002;
 	discover(); /* found by fuzzing: the probe at 0x1000 must stay inside */
+}
+
+/* Firmware locks what it does not use; before, between or behind the ones that it uses. */
+Test(cxl_geometry, unused_decoders_may_be_committed_with_size_zero)
+{
+	make_array(0);
+	make_hdm(0x110, 2);
+	make_decoder(0x110, 0, 0, 0, 0x1700);
+	make_decoder(0x110, 1, 0x4000000000, 0x40000000, 0x700);
+	make_decoder(0x110, 2, 0x4040000000, 0, 0x700);
+	make_decoder(0x110, 3, 0x4040000000, 0x10000000, 0x700);
+	block_size = 0x1000;
+	cr_assert_eq(discover(), 0, "%s", why);
+	cr_expect_eq(geometry.decoders, 4u);
+	cr_expect_eq(geometry.committed, 2u);
+	cr_expect_eq(geometry.committed_size, 0x50000000u);
+	cr_expect_eq(geometry.base, 0x4000000000u);
+	cr_expect(geometry.locked && !geometry.host_only);
+	/* Nothing but locked ones: no memory is decoded. */
+	make_decoder(0x110, 1, 0, 0, 0x700);
+	make_decoder(0x110, 3, 0, 0, 0x700);
+	cr_assert_eq(discover(), 0, "%s", why);
+	cr_expect_eq(geometry.committed, 0u);
+	cr_expect_eq(geometry.committed_size, 0u);
 }
 
 Test(cxl_geometry, read_errors_are_passed_on)
