@@ -195,6 +195,7 @@ int passthrough_register_bars(struct passthrough_device *device)
 /* Under device->lock. */
 static void take_segment(struct bar_segment *segment)
 {
+	segment->placed = false;
 	if (segment->window)
 		window_take(segment->device, segment->window);
 	trap_take(segment);
@@ -207,6 +208,7 @@ static int give_segment(struct bar_segment *segment, uint64_t address)
 	int result;
 
 	segment->gpa = address + segment->offset;
+	segment->placed = true;
 	/* A BAR below the page size may be anywhere; pages of the host must fit. */
 	if (!segment->window || passthrough_life_is_lost(&device->life) ||
 	    !is_aligned(segment->gpa, device->page_size))
@@ -277,6 +279,23 @@ void passthrough_renew_bars(struct passthrough_device *device)
 	for (uint32_t i = 0; i < device->segment_count; i++)
 		if (device->segments[i].window)
 			window_renew(device, device->segments[i].window);
+	pthread_mutex_unlock(&device->lock);
+}
+
+void passthrough_restore_bars(struct passthrough_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	for (uint32_t i = 0; i < device->segment_count; i++) {
+		struct bar_segment *segment = &device->segments[i];
+
+		if (!segment->placed || !segment->window || segment->window->in_guest ||
+		    segment->on_bus)
+			continue;
+		if (give_segment(segment, segment->gpa - segment->offset))
+			log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
+				    device->id, "BAR %u: its window does not come back",
+				    segment->bar);
+	}
 	pthread_mutex_unlock(&device->lock);
 }
 

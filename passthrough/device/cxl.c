@@ -71,13 +71,15 @@ static int memory_committed(void *opaque, unsigned int decoder,
 	if (range->dpa >= device->facts.dpa_size || passthrough_life_is_lost(&device->life))
 		return -EINVAL;
 	pthread_mutex_lock(&device->lock);
+	if (window->in_guest) /* left over from a removal that failed */
+		window_take(device, window);
 	result = window_slice(window, device->memory, range->dpa,
 			      size < range->size ? size : range->size);
 	if (!result)
 		result = window_give(device, window, range->base);
-	if (result)
+	if (result && !window->in_guest)
 		window->size = 0;
-	else
+	else if (!result)
 		passthrough_count(device->counts.commits);
 	pthread_mutex_unlock(&device->lock);
 	if (result)
@@ -98,7 +100,8 @@ static void memory_decommitted(void *opaque, unsigned int decoder)
 	if (window->size)
 		passthrough_count(device->counts.decommits);
 	window_take(device, window);
-	window->size = 0;
+	if (!window->in_guest)
+		window->size = 0;
 	pthread_mutex_unlock(&device->lock);
 }
 

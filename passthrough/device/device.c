@@ -60,6 +60,7 @@ static void forward_command(struct passthrough_device *device)
 
 	bytes_put_le16(bytes, command);
 	atomic_store(&device->transport->busy, command & PCI_COMMAND_MASTER);
+	atomic_store(&device->decoding, command & PCI_COMMAND_MEMORY);
 	if (!passthrough_life_is_lost(&device->life))
 		device->transport->ops->region_write(device->transport,
 						     VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND,
@@ -72,11 +73,13 @@ static void device_config_written(struct pci_device *pci, uint32_t offset, unsig
 
 	if (offset < PCI_COMMAND + 2 && PCI_COMMAND < offset + size) {
 		forward_command(device);
-		/* The BARs came back by themselves when decoding was turned on. */
+		/* BARs came back by themselves if decoding was off. */
 		if ((bytes_get_le16(pci->config + PCI_COMMAND) & PCI_COMMAND_MEMORY) &&
 		    passthrough_life_move(&device->life, PASSTHROUGH_WITHDRAWN,
-					  PASSTHROUGH_PLUGGED))
+					  PASSTHROUGH_PLUGGED)) {
+			passthrough_restore_bars(device);
 			passthrough_restore_memory(device);
+		}
 	}
 	passthrough_update_irqs(device);
 }
@@ -93,6 +96,7 @@ static void device_reset(struct pci_device *pci, enum pci_reset_kind kind)
 
 	passthrough_stop_irqs(device);
 	atomic_store(&device->transport->busy, false);
+	atomic_store(&device->decoding, false);
 	if (kind == PCI_RESET_CONVENTIONAL)
 		passthrough_reset_cxl(device);
 	result = passthrough_reset_transport(device);

@@ -45,14 +45,28 @@ static bool may_pass(struct passthrough_device *device)
 	       now - device->fault_since < FAULT_PATIENCE_NS;
 }
 
-/* Under device->lock. False: a reset began just now, and may end the refusal. */
-static bool withdraw(struct passthrough_device *device)
+/*
+ * Under device->lock. False: a reset began just now, and may end the refusal. @guess: nobody said
+ * where the fault was. The guest's kernel may live in device memory: it stays then.
+ */
+static bool withdraw(struct passthrough_device *device, bool guess)
 {
 	if (!passthrough_life_move(&device->life, PASSTHROUGH_PLUGGED, PASSTHROUGH_WITHDRAWN) &&
 	    passthrough_life_state(&device->life) == PASSTHROUGH_RESETTING)
 		return false;
-	windows_take_all(device);
+	if (guess)
+		windows_take_registers(device);
+	else
+		windows_take_all(device);
 	return true;
+}
+
+/* Under device->lock. Kernel VFIO refuses its memory for sure: the guest has turned decoding off.
+ */
+static bool refuses_memory(struct passthrough_device *device)
+{
+	return device->transport->ops->gates_memory && !atomic_load(&device->decoding) &&
+	       window_find(device, PASSTHROUGH_GPA_UNKNOWN);
 }
 
 enum fault_answer {
@@ -60,6 +74,7 @@ enum fault_answer {
 	FAULT_AGAIN, /* it may pass, or another vCPU took the window away: it is no fault then */
 	FAULT_GONE,  /* the memory behind a window is gone */
 	FAULT_WITHDRAWN, /* the host refuses for too long */
+	FAULT_STALLED,   /* ... and only device memory is left, which no guess takes away */
 };
 
 /* Under device->lock. */
@@ -80,7 +95,30 @@ static enum fault_answer answer_fault(struct passthrough_device *device, uint64_
 		windows_take_all(device);
 		return FAULT_GONE;
 	}
-	return may_pass(device) || !withdraw(device) ? FAULT_AGAIN : FAULT_WITHDRAWN;
+	if (may_pass(device))
+		return FAULT_AGAIN;
+	if (!unknown || refuses_memory(device))
+		return withdraw(device, false) ? FAULT_WITHDRAWN : FAULT_AGAIN;
+	if (window->kind == GUEST_WINDOW_DPA && !window_find_kind(device, GUEST_WINDOW_REGISTERS))
+		return FAULT_STALLED;
+	return withdraw(device, true) ? FAULT_WITHDRAWN : FAULT_AGAIN;
+}
+
+/* Under device->lock. */
+static bool is_proven(struct passthrough_device *device)
+{
+	return device->transport->ops->gates_memory ? refuses_memory(device)
+						    : window_find_broken(device) != NULL;
+}
+
+int passthrough_handle_proven_fault(struct passthrough_device *device)
+{
+	bool proven;
+
+	pthread_mutex_lock(&device->lock);
+	proven = is_proven(device);
+	pthread_mutex_unlock(&device->lock);
+	return proven ? passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN) : -ENOENT;
 }
 
 int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
@@ -93,6 +131,13 @@ int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa)
 	pthread_mutex_unlock(&device->lock);
 	switch (answer) {
 	case FAULT_AGAIN:
+		nanosleep(&pause, NULL);
+		return 0;
+	case FAULT_STALLED:
+		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
+			    device->id,
+			    "the host refuses an access of the guest's and does not say where; its "
+			    "memory stays, and the vCPU tries again");
 		nanosleep(&pause, NULL);
 		return 0;
 	case FAULT_GONE:

@@ -63,6 +63,7 @@ struct passthrough_device {
 	pthread_mutex_t lock;
 
 	struct passthrough_life life;
+	atomic_bool decoding;    /* the guest's Command has Memory on */
 	atomic_bool wanted_back; /* the host asked for it; passthrough_serve() gives it */
 
 	/* Discovery */
@@ -96,7 +97,9 @@ struct passthrough_device {
 
 	/* Interrupts */
 	enum passthrough_irq_mode irq_mode;
-	uint32_t irq_armed;  /* how many vectors the device's side knows */
+	uint32_t irq_armed;                   /* how many vectors the device's side knows */
+	enum passthrough_irq_mode irq_failed; /* what could not be armed; NONE: nothing */
+	uint32_t irq_failed_vectors;
 	uint32_t intx_count; /* 0: the device's side has no line interrupt */
 	int intx_fd;
 	int intx_resample_fd;
@@ -127,6 +130,8 @@ void passthrough_bar_unmapped(struct pci_device *pci, unsigned int bar);
 void passthrough_wait_quiet(struct pci_device *pci);
 /* After a reset that left the BARs in place: DMA mappings of windows that it has ended. */
 void passthrough_renew_bars(struct passthrough_device *device);
+/* Register windows that a fault took away from where the guest still has its BARs. */
+void passthrough_restore_bars(struct passthrough_device *device);
 void passthrough_release_bars(struct passthrough_device *device);
 
 /* cxl.c */

@@ -72,6 +72,11 @@ int passthrough_prepare_vectors(struct passthrough_device *device)
 	return result;
 }
 
+static void irq_disarm(struct passthrough_device *device, uint32_t index)
+{
+	device->transport->ops->set_irqs(device->transport, index, TRIGGER_NONE, 0, 0, NULL);
+}
+
 /* Hand @count eventfds over in as few calls as the transport allows. */
 static int irq_arm(struct passthrough_device *device, uint32_t index, uint32_t count,
 		   int (*eventfd_of)(const struct pci_device *pci, uint16_t vector))
@@ -90,13 +95,15 @@ static int irq_arm(struct passthrough_device *device, uint32_t index, uint32_t c
 	free(fds);
 	if (!result)
 		device->irq_armed = count;
+	else
+		/* The first ones may be armed. */
+		irq_disarm(device, index);
 	return result;
 }
 
 static void intx_stop(struct passthrough_device *device)
 {
-	device->transport->ops->set_irqs(device->transport, VFIO_PCI_INTX_IRQ_INDEX, TRIGGER_NONE,
-					 0, 0, NULL);
+	irq_disarm(device, VFIO_PCI_INTX_IRQ_INDEX);
 	if (device->environment.irq)
 		irq_detach(device->environment.irq, device->intx_gsi, device->intx_fd);
 	fd_close(&device->intx_fd);
@@ -129,6 +136,8 @@ static int intx_start(struct passthrough_device *device)
 		result = irq_attach(device->environment.irq, device->intx_gsi, device->intx_fd,
 				    device->intx_resample_fd);
 	if (result) {
+		/* VFIO refuses MSI while INTx is armed. */
+		irq_disarm(device, VFIO_PCI_INTX_IRQ_INDEX);
 		fd_close(&device->intx_fd);
 		fd_close(&device->intx_resample_fd);
 	}
@@ -163,11 +172,9 @@ void passthrough_stop_irqs(struct passthrough_device *device)
 		break;
 	case PASSTHROUGH_IRQ_MSI:
 	case PASSTHROUGH_IRQ_MSIX:
-		device->transport->ops->set_irqs(device->transport,
-						 device->irq_mode == PASSTHROUGH_IRQ_MSI
-							 ? VFIO_PCI_MSI_IRQ_INDEX
-							 : VFIO_PCI_MSIX_IRQ_INDEX,
-						 TRIGGER_NONE, 0, 0, NULL);
+		irq_disarm(device, device->irq_mode == PASSTHROUGH_IRQ_MSI
+					   ? VFIO_PCI_MSI_IRQ_INDEX
+					   : VFIO_PCI_MSIX_IRQ_INDEX);
 		break;
 	case PASSTHROUGH_IRQ_NONE:
 	case PASSTHROUGH_IRQ_MODES:
@@ -176,6 +183,7 @@ void passthrough_stop_irqs(struct passthrough_device *device)
 	}
 	irq_move(device, PASSTHROUGH_IRQ_NONE);
 	device->irq_armed = 0;
+	device->irq_failed = PASSTHROUGH_IRQ_NONE;
 }
 
 void passthrough_update_irqs(struct passthrough_device *device)
@@ -186,7 +194,13 @@ void passthrough_update_irqs(struct passthrough_device *device)
 							    : 0;
 	int result = 0;
 
-	if (wanted == device->irq_mode && vectors == device->irq_armed)
+	if (wanted == device->irq_mode && vectors == device->irq_armed) {
+		device->irq_failed = PASSTHROUGH_IRQ_NONE;
+		return;
+	}
+	/* Each try costs a server's answers; nothing says that the next one works. */
+	if (wanted != PASSTHROUGH_IRQ_NONE && wanted == device->irq_failed &&
+	    vectors == device->irq_failed_vectors)
 		return;
 	/* One kind at a time, as VFIO has it. */
 	passthrough_stop_irqs(device);
@@ -198,9 +212,13 @@ void passthrough_update_irqs(struct passthrough_device *device)
 		result = irq_arm(device, VFIO_PCI_MSI_IRQ_INDEX, vectors, pci_msi_eventfd);
 	else if (wanted == PASSTHROUGH_IRQ_INTX)
 		result = device->intx_count ? intx_start(device) : -EOPNOTSUPP;
-	if (!result)
+	if (!result) {
 		irq_move(device, wanted);
-	else if (wanted != PASSTHROUGH_IRQ_INTX)
+		return;
+	}
+	device->irq_failed = wanted;
+	device->irq_failed_vectors = vectors;
+	if (wanted != PASSTHROUGH_IRQ_INTX)
 		log_limited(device->environment.logger, &device->limit, LOG_LEVEL_WARNING,
 			    device->id, "%u interrupt vectors cannot be set up: %s", vectors,
 			    strerror(-result));

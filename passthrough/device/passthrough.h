@@ -150,6 +150,14 @@ struct pci_device *passthrough_pci_device(struct passthrough_device *device);
 #define PASSTHROUGH_GPA_UNKNOWN UINT64_MAX
 int passthrough_handle_fault(struct passthrough_device *device, uint64_t gpa);
 
+/*
+ * passthrough_handle_proven_fault() - the same for an unknown address, but only when this device's
+ * memory is known to be refused: its file no longer covers a window, or the guest has turned memory
+ * decoding off. With several devices it is asked of all of them first: passthrough_handle_fault()
+ * only guesses then, and tries again without an end rather than take device memory away.
+ */
+int passthrough_handle_proven_fault(struct passthrough_device *device);
+
 /* Whether the device is lost. Any thread. */
 bool passthrough_is_lost(const struct passthrough_device *device);
 

@@ -25,15 +25,31 @@ static int device_alive(struct passthrough_device *device)
 	return result;
 }
 
+static void write_command(struct passthrough_device *device, uint16_t command)
+{
+	uint8_t bytes[2];
+
+	bytes_put_le16(bytes, command);
+	device->transport->ops->region_write(device->transport, VFIO_PCI_CONFIG_REGION_INDEX,
+					     PCI_COMMAND, bytes, 2, true);
+}
+
 int passthrough_reset_transport(struct passthrough_device *device)
 {
 	const struct timespec pause = {.tv_nsec = RESET_PAUSE_NS};
+	uint16_t command = bytes_get_le16(device->pci.config + PCI_COMMAND);
 	uint64_t start = clock_now_ns();
 	enum passthrough_state before;
 	int result = passthrough_life_begin_reset(&device->life, &before);
 
 	if (result)
 		return result;
+	/*
+	 * Its DMA ends here, also when the reset fails. VFIO puts back after a reset what Command
+	 * held before it.
+	 */
+	write_command(device, command & (uint16_t) ~(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY |
+						     PCI_COMMAND_IO));
 	result = -EAGAIN;
 	/* VFIO answers EAGAIN, at once, while a page fault holds the device's memory lock. */
 	for (unsigned int i = 0; i < RESET_TRIES && result == -EAGAIN; i++) {
@@ -43,6 +59,9 @@ int passthrough_reset_transport(struct passthrough_device *device)
 			nanosleep(&pause, NULL);
 		result = device->transport->ops->reset(device->transport);
 	}
+	/* A CXL reset leaves the guest's Command as it is; the others have cleared it. */
+	if (command && !passthrough_life_is_lost(&device->life))
+		write_command(device, command);
 	passthrough_life_move(&device->life, PASSTHROUGH_RESETTING, before); /* unless it is lost */
 	passthrough_count(device->counts.resets);
 	if (result) {

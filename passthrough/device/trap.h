@@ -18,6 +18,7 @@ struct bar_segment {
 	struct window *window; /* direct segments; else NULL */
 	struct bus_region trap;
 	bool on_bus;
+	bool placed;  /* the guest has its BAR at gpa now, whatever serves it */
 	uint64_t gpa; /* where the guest has it, or had it last; 0: nowhere yet */
 };
 

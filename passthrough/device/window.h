@@ -63,7 +63,8 @@ int window_slice(struct window *window, const struct window *whole, uint64_t off
  */
 int window_give(struct passthrough_device *device, struct window *window, uint64_t gpa);
 
-/* Takes it away from the guest, then from the device. A window that nobody has is allowed. */
+/* Takes it away from the guest, then from the device. A window that nobody has is allowed.
+ * window->in_guest stays when the memory slot cannot be removed: its addresses are in use then. */
 void window_take(struct passthrough_device *device, struct window *window);
 
 /* Its DMA mapping once more, after a reset that has ended it. */
@@ -72,6 +73,9 @@ void window_renew(struct passthrough_device *device, struct window *window);
 /* The window that the guest has at @gpa (PASSTHROUGH_GPA_UNKNOWN: any), or NULL. */
 struct window *window_find(struct passthrough_device *device, uint64_t gpa);
 
+/* One of @kind that the guest has, or NULL. */
+struct window *window_find_kind(struct passthrough_device *device, enum guest_window_kind kind);
+
 /* One that the guest has and whose file no longer covers it, or NULL. */
 struct window *window_find_broken(struct passthrough_device *device);
 
@@ -79,7 +83,7 @@ struct window *window_find_broken(struct passthrough_device *device);
 void windows_take_registers(struct passthrough_device *device);
 void windows_take_all(struct passthrough_device *device);
 
-/* Out of this process, all of them; the guest has none any more. */
+/* Out of this process, all of them; addresses that the guest still reaches stay reserved. */
 void windows_unmap(struct passthrough_device *device);
 
 /* windows_unmap(), and the array. Needs no lock at the end. */

@@ -27,11 +27,25 @@ void machine_serve_functions(struct machine *machine)
 	passthrough_serve(function->device);
 }
 
+static bool fault_is_proven(struct machine *machine)
+{
+	const struct machine_part *part = NULL;
+	struct passed_function *function;
+
+	FOR_EACH_FUNCTION(function, machine, part)
+	if (!passthrough_handle_proven_fault(function->device))
+		return true;
+	return false;
+}
+
 bool machine_memory_fault(struct machine *machine, uint64_t gpa)
 {
 	const struct machine_part *part = NULL;
 	struct passed_function *function;
 
+	/* Without an address every device is a suspect: who is known to refuse comes first. */
+	if (gpa == VCPU_GPA_UNKNOWN && fault_is_proven(machine))
+		return true;
 	FOR_EACH_FUNCTION(function, machine, part)
 	if (!passthrough_handle_fault(function->device,
 				      gpa == VCPU_GPA_UNKNOWN ? PASSTHROUGH_GPA_UNKNOWN : gpa))

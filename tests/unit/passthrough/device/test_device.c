@@ -631,6 +631,91 @@ Test(passthrough, reset_retries_and_checks_that_the_device_is_alive)
 	machine_down();
 }
 
+static struct vfio_transport_ops watched;
+static uint16_t command_at_reset;
+static int reset_result;
+
+static int watch_reset(struct vfio_transport *transport)
+{
+	(void)transport;
+	command_at_reset = bytes_get_le16(fake.config + PCI_COMMAND);
+	fake.calls[FAKE_RESET]++;
+	return reset_result;
+}
+
+/* Its DMA ends with the reset, also when the host cannot do it. */
+Test(passthrough, a_reset_takes_the_bus_from_the_device_first)
+{
+	for (int failing = 0; failing < 2; failing++) {
+		fake_init(&fake);
+		watched = *fake.transport.ops;
+		watched.reset = watch_reset;
+		fake.transport.ops = &watched;
+		reset_result = failing ? -EIO : 0;
+		up();
+		for (int kind = 0; kind < 3; kind++) {
+			unsigned int resets = fake.calls[FAKE_RESET];
+
+			place_bars();
+			config_write(PCI_COMMAND, 7, 2);
+			cr_expect_eq(fake.config[PCI_COMMAND] & 7, 7);
+			command_at_reset = 0xffff;
+			if (kind == 0)
+				pci_root_reset(machine.root);
+			else if (kind == 1)
+				config_write(0x48, PCI_EXP_DEVCTL_BCR_FLR, 2);
+			else
+				config_write(0x110, 4, 2);
+			cr_expect_eq(fake.calls[FAKE_RESET], resets + 1);
+			cr_expect_eq(command_at_reset & 7, 0, "kind %d failing %d", kind, failing);
+			/* A CXL reset leaves Command to the guest. */
+			cr_expect_eq(fake.config[PCI_COMMAND] & 7, kind == 2 ? 7 : 0,
+				     "kind %d failing %d", kind, failing);
+		}
+		machine_down();
+	}
+}
+
+/* VFIO refuses MSI while INTx is armed. */
+Test(passthrough, a_line_interrupt_that_fails_halfway_is_disarmed)
+{
+	fake_init(&fake);
+	fake.pin = 1;
+	up();
+	fake.calls[FAKE_IRQS] = 0;
+	fake.fail[FAKE_IRQS] = -EIO;
+	fake.fail_after[FAKE_IRQS] = 1;
+	place_bars();
+	cr_expect_eq(fake.irq_index, (uint32_t)VFIO_PCI_INTX_IRQ_INDEX);
+	cr_expect_eq(fake.irq_flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
+	cr_expect_eq(fake.irq_count, 0u);
+	machine_down();
+}
+
+/* Each write of the configuration space would cost a server's answers. */
+Test(passthrough, interrupts_that_failed_are_tried_again_when_something_changed)
+{
+	unsigned int calls;
+
+	fake_init(&fake);
+	up();
+	place_bars();
+	fake.fail[FAKE_IRQS] = -EIO;
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	calls = fake.calls[FAKE_IRQS];
+	cr_expect_gt(calls, 0u);
+	for (int i = 0; i < 8; i++)
+		config_write(PCI_CACHE_LINE_SIZE, (uint32_t)i, 1);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	cr_expect_eq(fake.calls[FAKE_IRQS], calls);
+	fake.fail[FAKE_IRQS] = 0;
+	config_write(0x82, 0, 2);
+	config_write(0x82, PCI_MSIX_FLAGS_ENABLE, 2);
+	cr_expect_gt(fake.calls[FAKE_IRQS], calls);
+	cr_expect_eq(device->irq_mode, PASSTHROUGH_IRQ_MSIX);
+	machine_down();
+}
+
 /* The root's lock is held meanwhile: other devices wait. */
 Test(passthrough, reset_retries_are_bounded_in_time)
 {
@@ -745,7 +830,7 @@ static unsigned int fault_until_withdrawn(void)
 	unsigned int faults = 0;
 
 	while (windows().count && faults++ < 100000u)
-		cr_assert_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+		cr_assert_eq(passthrough_handle_fault(device, WINDOW + 0x1000), 0);
 	return faults;
 }
 
@@ -766,6 +851,63 @@ Test(passthrough, faults_of_a_gated_device_are_the_guests_own)
 	cr_expect_eq(fake.dma_count, 4u);
 	machine_down();
 	cr_expect_eq(fake.dma_count, 0u);
+}
+
+/*
+ * No address, and nothing says that it is this device: its memory stays whatever the host refuses,
+ * registers come back with the next write of Command.
+ */
+Test(passthrough, a_guess_takes_no_device_memory)
+{
+	uint64_t end = clock_now_ns() + 700u * 1000 * 1000;
+
+	up_gated();
+	cr_expect_eq(passthrough_handle_proven_fault(device), -ENOENT);
+	while (clock_now_ns() < end)
+		cr_assert_eq(passthrough_handle_fault(device, PASSTHROUGH_GPA_UNKNOWN), 0);
+	cr_expect_eq(windows().dpa, 1u);
+	cr_expect_eq(windows().registers, 0u);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	cr_expect_eq(windows().count, 3u);
+	/* With decoding off the host refuses for sure. */
+	config_write(PCI_COMMAND, 0, 2);
+	for (end = clock_now_ns() + 2000u * 1000 * 1000; windows().count && clock_now_ns() < end;)
+		cr_assert_eq(passthrough_handle_proven_fault(device), 0);
+	cr_expect_eq(windows().count, 0u);
+	cr_expect_eq(passthrough_handle_proven_fault(device), -ENOENT);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	cr_expect_eq(windows().count, 3u);
+	machine_down();
+}
+
+/* A server's broken file is a proof; who only refuses now and then is asked after it. */
+Test(passthrough, a_broken_file_is_a_proven_fault)
+{
+	fake_init(&fake);
+	up();
+	place_bars();
+	cr_expect_eq(passthrough_handle_proven_fault(device), -ENOENT);
+	fake.broken_mapping = true;
+	cr_expect_eq(passthrough_handle_proven_fault(device), 0);
+	cr_expect(passthrough_is_lost(device));
+	machine_down();
+}
+
+/* Command is written as it is: the windows come back all the same, each where it was. */
+Test(passthrough, withdrawn_windows_come_back_without_a_toggle)
+{
+	struct found before;
+
+	up_gated();
+	before = windows();
+	fault_until_withdrawn();
+	cr_expect_eq(windows().count, 0u);
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	cr_assert_eq(windows().count, 3u);
+	for (unsigned int i = 0; i < 3; i++)
+		cr_expect_eq(windows().gpa[i], before.gpa[i]);
+	cr_expect_eq(fake.dma_count, 4u);
+	machine_down();
 }
 
 /* Somebody else's reset (sysfs, another function's hot reset) is over in a moment. */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/kvm.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fake_transport.h"
+#include "tests/unit/core/fake_kvm.h"
 #include "passthrough/device/internal.h"
 
 #define GPA  0x400000000ull
@@ -72,6 +75,47 @@ static struct window *mapped(uint64_t offset, uint64_t size)
 	cr_assert_not_null(window);
 	cr_assert_eq(window_map(&device, window), 0);
 	return window;
+}
+
+static bool is_mapped(void *address)
+{
+	unsigned char pages[1];
+
+	return mincore(address, PAGE, pages) == 0;
+}
+
+/* KVM would go on reading and writing there: nobody else may get these addresses. */
+Test(window, addresses_of_a_slot_that_stays_are_kept)
+{
+	struct fake_kvm kvm;
+	struct window *window, slice = {0};
+	void *host;
+
+	up(2);
+	guest_memory_destroy(device.environment.memory);
+	fake_kvm_init(&kvm);
+	cr_assert_eq(guest_memory_create(&device.environment.memory, &kvm.vm, NULL), 0);
+	window = mapped(0, PAGE);
+	host = window->host;
+	*(volatile uint8_t *)host = 7;
+	cr_assert_eq(window_give(&device, window, GPA), 0);
+	kvm.fail_request = KVM_SET_USER_MEMORY_REGION;
+	kvm.fail_errno = ENOMEM;
+	window_take(&device, window);
+	cr_expect(window->in_guest, "it is still there");
+	cr_expect_eq(window_give(&device, window, GPA + PAGE), -EBUSY);
+	slice.in_guest = true;
+	cr_expect_eq(window_slice(&slice, window, 0, PAGE), -EBUSY);
+	windows_unmap(&device);
+	cr_expect(is_mapped(host));
+	cr_expect_eq(*(volatile uint8_t *)host, 0, "and the device is gone from it");
+	/* A later try may work. */
+	kvm.fail_request = 0;
+	window_take(&device, window);
+	cr_expect_not(window->in_guest);
+	munmap(host, PAGE);
+	down();
+	fake_kvm_destroy(&kvm);
 }
 
 Test(window, taken_from_the_guest_before_the_device)
