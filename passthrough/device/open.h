@@ -5,8 +5,8 @@
 #include "passthrough/device/passthrough.h"
 
 /*
- * passthrough_open_transport() - from device->options to device->transport, which gets duplicates of
- * their descriptors and closes those. Returns 0 or the errnos of passthrough_connect().
+ * passthrough_open_transport() - from device->options to device->transport, which gets duplicates
+ * of their descriptors and closes those. Returns 0 or the errnos of passthrough_connect().
  */
 int passthrough_open_transport(struct passthrough_device *device);
 
