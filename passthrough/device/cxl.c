@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "core/ranges.h"
@@ -130,14 +131,18 @@ int passthrough_commit_firmware(struct passthrough_device *device)
 					   true);
 }
 
-bool passthrough_file_stays(int fd)
+bool passthrough_file_stays(int fd, uint64_t end)
 {
 	struct statfs status;
+	struct stat file;
 	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
 
 	/* Huge pages come from a pool: one that was punched out may not come back. */
-	return seals >= 0 && (seals & F_SEAL_SHRINK) && !fstatfs(fd, &status) &&
-	       status.f_type == TMPFS_MAGIC;
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstatfs(fd, &status) ||
+	    status.f_type != TMPFS_MAGIC)
+		return false;
+	/* After the seal was seen: a server could have shrunk it before it sealed it. */
+	return !fstat(fd, &file) && (uint64_t)file.st_size >= end;
 }
 
 /*
@@ -149,7 +154,9 @@ int passthrough_lend_memory(struct passthrough_device *device)
 {
 	if (device->facts.memory != PASSTHROUGH_MEMORY_NODE || !device->environment.memory)
 		return 0;
-	if (!device->transport->ops->gates_memory && passthrough_file_stays(device->memory->fd))
+	if (!device->transport->ops->gates_memory &&
+	    passthrough_file_stays(device->memory->fd,
+				   device->memory->fd_offset + device->facts.dpa_size))
 		return guest_memory_lend(device->environment.memory, device->cxl->window_base,
 					 device->facts.dpa_size, device->memory->host);
 	log_warning(device->environment.logger, device->id,

@@ -140,8 +140,8 @@ int passthrough_plug_cxl(struct passthrough_device *device, const struct passthr
 int passthrough_commit_firmware(struct passthrough_device *device);
 /* memory=node: lets emulated devices reach it. Returns 0 or -errno of guest_memory_lend(). */
 int passthrough_lend_memory(struct passthrough_device *device);
-/* Whether all pages of the file @fd stay reachable whatever its owner does. */
-bool passthrough_file_stays(int fd);
+/* Whether all pages of the file @fd below @end are there, and stay whatever its owner does. */
+bool passthrough_file_stays(int fd, uint64_t end);
 void passthrough_reset_cxl(struct passthrough_device *device);
 void passthrough_release_cxl(struct passthrough_device *device);
 /* The memory behind committed decoders that a fault took away. */

@@ -734,19 +734,37 @@ Test(passthrough, memory_that_may_be_lent)
 {
 	int fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	cr_expect_not(passthrough_file_stays(-1));
+	cr_expect_not(passthrough_file_stays(-1, 0));
 	cr_assert_eq(ftruncate(fd, 4096), 0);
-	cr_expect_not(passthrough_file_stays(fd), "it can be shrunk");
+	cr_expect_not(passthrough_file_stays(fd, 4096), "it can be shrunk");
 	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	cr_expect(passthrough_file_stays(fd));
+	cr_expect(passthrough_file_stays(fd, 4096));
+	cr_expect_not(passthrough_file_stays(fd, 4097), "it ends before the mapping does");
 	close(fd);
 	/* Its pages come from a pool that others can empty. */
 	fd = memfd_create("lent", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
 	if (fd < 0)
 		return;
 	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	cr_expect_not(passthrough_file_stays(fd));
+	cr_expect_not(passthrough_file_stays(fd, 4096));
 	close(fd);
+}
+
+/* The size is looked at when it is mapped, and the server could shrink it between. */
+Test(passthrough, memory_that_was_shrunk_before_it_was_sealed_is_not_lent)
+{
+	fake_init(&fake);
+	fake.committed = false;
+	options.memory = PASSTHROUGH_MEMORY_NODE;
+	machine_up();
+	fake_start(&fake);
+	cr_assert_eq(connect_device(), 0);
+	cr_assert_eq(ftruncate(fake.memory, BAR0_SIZE + 0x1000), 0);
+	cr_assert_eq(fcntl(fake.memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	cr_assert_eq(plug(), 0);
+	cr_expect_null(guest_memory_at(machine.memory, WINDOW + 0x1000, 16));
+	machine_down();
+	options.memory = PASSTHROUGH_MEMORY_CXL;
 }
 
 Test(passthrough, lost_device_reads_all_ones_once_told)
