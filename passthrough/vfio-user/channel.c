@@ -2,6 +2,7 @@
 #include "passthrough/vfio-user/channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,11 +12,17 @@
 
 #include "core/clock.h"
 #include "core/fd.h"
+#include "passthrough/vfio-user/loss.h"
 #include "passthrough/vfio-user/receive.h"
 #include "passthrough/vfio-user/send.h"
 
 /* How often the event loop looks again during one read, before it leaves the rest to the reader. */
 #define CHANNEL_BUSY_LIMIT 256u
+/* Calls may stall one and a half times as long as a single one may, and three quarters of all time
+ * after that; what is shorter than a hundredth of that limit is no stall. */
+#define CHANNEL_STALL_SHARE 100u
+/* How often a call looks again whether answers go out, where no event loop says so. */
+#define CHANNEL_ANSWER_POLL_MS 100
 
 int vfio_user_channel_init(struct vfio_user_channel *channel, int fd, const char *name,
 			   const struct logger *logger, uint32_t timeout_ms,
@@ -52,6 +59,7 @@ void vfio_user_channel_destroy(struct vfio_user_channel *channel)
 	for (unsigned int i = 0; i < 2; i++)
 		vfio_user_fds_close(&channel->fds[i]);
 	fd_close(&channel->fd);
+	vfio_user_answers_free(&channel->answers);
 	free(channel->buffer);
 	channel->buffer = NULL;
 	pthread_cond_destroy(&channel->changed);
@@ -147,13 +155,28 @@ static uint32_t channel_pending(const struct vfio_user_call *calls, uint32_t cou
 	return pending;
 }
 
+/* The server may want its answers before it sends more. Without locks. */
+static void channel_wait_both(struct vfio_user_channel *channel)
+{
+	struct pollfd ready = {.fd = channel->fd, .events = POLLIN | POLLOUT};
+
+	poll(&ready, 1, CHANNEL_ANSWER_POLL_MS);
+	vfio_user_answers_flush(channel);
+}
+
 /* Under the lock, which is dropped while reading, and with the reader's role, which is given up. */
 static void channel_read_once(struct vfio_user_channel *channel, uint32_t pending, bool wait)
 {
+	bool answers = channel->answers.first;
 	const char *problem;
 
 	atomic_store_explicit(&channel->poll_busy, 0, memory_order_relaxed);
 	pthread_mutex_unlock(&channel->lock);
+	/* Only who reads adds answers: without any there is nothing to send while it waits. */
+	if (wait && answers) {
+		channel_wait_both(channel);
+		wait = false;
+	}
 	/*
 	 * Every outstanding reply has a header at least, so that many bytes will come: waiting for
 	 * them together saves a system call per reply. A single one is read whole at once.
@@ -182,11 +205,33 @@ static void channel_wait(struct vfio_user_channel *channel, uint64_t deadline)
 	pthread_cond_timedwait(&channel->changed, &channel->lock, &until);
 }
 
+/*
+ * Under the lock: a call took from @start to now. Each is bounded, but a server that is always just
+ * in time would hold up the guest, and whoever waits for it, for ever. Time that several callers
+ * waited counts once.
+ */
+static void channel_account_stall(struct vfio_user_channel *channel, uint64_t start)
+{
+	uint64_t now = clock_now_ms();
+	uint64_t paid;
+
+	if (now - start <= channel->timeout_ms / CHANNEL_STALL_SHARE)
+		return;
+	paid = (now - channel->stall_at_ms) / 4;
+	channel->stall_debt_ms -= paid < channel->stall_debt_ms ? paid : channel->stall_debt_ms;
+	channel->stall_debt_ms +=
+		now - (start > channel->stall_at_ms ? start : channel->stall_at_ms);
+	channel->stall_at_ms = now;
+	if (channel->stall_debt_ms > channel->timeout_ms + channel->timeout_ms / 2)
+		vfio_user_set_lost(channel, "the server has answered too slowly for too long");
+}
+
 int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_call *calls,
 			   uint32_t count)
 {
-	uint64_t deadline = clock_now_ms() + channel->timeout_ms;
-	bool claimed = false, lost;
+	uint64_t start = clock_now_ms();
+	uint64_t deadline = start + channel->timeout_ms;
+	bool claimed = false, answers, lost;
 	const char *problem;
 	uint32_t pending;
 
@@ -205,7 +250,11 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 		vfio_user_set_lost(channel, problem);
 	while (!channel->lost && (pending = channel_pending(calls, count)) != 0) {
 		if (clock_now_ms() >= deadline)
-			vfio_user_set_lost(channel, "the server did not answer in time");
+			vfio_user_set_lost(
+				channel,
+				channel->answers.first
+					? "the server takes answers to its commands too slowly"
+					: "the server did not answer in time");
 		else if (channel_may_read(channel))
 			channel_read_once(channel, pending, true);
 		else
@@ -216,7 +265,11 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 		channel->poll_skipped = false;
 		channel_read_once(channel, 0, false);
 	}
+	/* A reset takes as long as the device needs, and the guest asked for it. */
+	if (!channel->lost && calls[0].command != VFIO_USER_DEVICE_RESET)
+		channel_account_stall(channel, start);
 	lost = channel->lost;
+	answers = channel->answers.first;
 	for (uint32_t i = 0; i < count; i++) {
 		if (calls[i].pending)
 			channel_forget(channel, &calls[i]);
@@ -226,6 +279,8 @@ int vfio_user_channel_call(struct vfio_user_channel *channel, struct vfio_user_c
 	pthread_mutex_unlock(&channel->lock);
 	if (lost)
 		vfio_user_tell_lost(channel);
+	else if (answers)
+		vfio_user_answers_flush(channel);
 	return lost ? -ENODEV : 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "passthrough/vfio-user/answer.h"
 #include "passthrough/vfio-user/reader.h"
 #include "wire/vfio_user.h"
 
@@ -61,6 +62,8 @@ struct vfio_user_channel_ops {
 	 */
 	int (*command)(void *opaque, uint16_t command, const uint8_t *payload, uint32_t length,
 		       const void **answer, uint32_t *answer_length);
+	/* Answers wait for the server: vfio_user_answers_flush() when it takes more. Optional. */
+	void (*blocked)(void *opaque);
 	/* Called once, without locks. */
 	void (*lost)(void *opaque, const char *reason);
 	void *opaque;
@@ -79,12 +82,15 @@ struct vfio_user_channel {
 	uint32_t timeout_ms;
 	struct vfio_user_channel_ops ops;
 
-	pthread_mutex_t send_lock; /* order of messages on the wire; taken after nothing */
-	/* Under it: how long answers have waited for the server, less a tenth of the time since. */
-	uint64_t answer_debt_ms;
-	uint64_t answer_last_ms;
+	/* Order of messages on the wire; taken after nothing. Whoever answers only tries it: its
+	 * holder looks at the queue of answers when it has given it back. */
+	pthread_mutex_t send_lock;
 	pthread_mutex_t lock; /* everything below except the receive state */
 	pthread_cond_t changed;
+	struct vfio_user_answers answers;
+	/* How long calls have waited for the server, less a quarter of the time since. */
+	uint64_t stall_debt_ms;
+	uint64_t stall_at_ms; /* what was before is accounted */
 	bool lost;
 	bool lost_told;
 	_Atomic(enum vfio_user_reader) reader; /* also looked at without the lock */

@@ -18,6 +18,9 @@
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/internal.h"
 
+/* So long may one callback read before the loop's other sources have their turn. */
+#define CLIENT_DISPATCH_MS 5u
+
 static struct vfio_user_client *client_of(struct vfio_transport *transport)
 {
 	return (struct vfio_user_client *)transport;
@@ -280,21 +283,34 @@ static void client_lost(void *opaque, const char *reason)
 		client->options.events.lost(client->options.events.opaque, reason);
 }
 
-static void client_readable(void *opaque, uint32_t epoll_events)
+/* Answers wait until the server takes more. */
+static void client_blocked(void *opaque)
 {
 	struct vfio_user_client *client = opaque;
 
-	(void)epoll_events;
-	/* Edge-triggered: read until nothing is left, but let the loop's other sources run. */
-	for (unsigned int i = 0; i < 32; i++) {
-		enum vfio_user_poll result = vfio_user_channel_poll(&client->channel);
+	if (client->source)
+		event_source_modify(client->source, EVENT_EDGE_INPUT | (uint32_t)EPOLLOUT);
+}
 
-		if (result == VFIO_USER_POLL_DONE)
-			return;
-		if (result == VFIO_USER_POLL_BUSY)
-			break; /* epoll tells again if there is something left by then */
+static void client_readable(void *opaque, uint32_t epoll_events)
+{
+	struct vfio_user_client *client = opaque;
+	uint64_t start = clock_now_ms();
+	bool again = epoll_events & (uint32_t)EPOLLOUT;
+	enum vfio_user_poll result = VFIO_USER_POLL_MORE;
+
+	/* Edge-triggered: read until nothing is left, but let the loop's other sources run. */
+	for (unsigned int i = 0; i < 32 && result == VFIO_USER_POLL_MORE; i++) {
+		result = vfio_user_channel_poll(&client->channel);
+		if (clock_now_ms() - start >= CLIENT_DISPATCH_MS)
+			break;
 	}
+	if (result == VFIO_USER_POLL_DONE && !again)
+		return;
+	/* epoll tells again if there is something left by then. Answers that still wait ask again
+	 * for the moment when the server takes them. */
 	event_source_modify(client->source, EVENT_EDGE_INPUT);
+	vfio_user_answers_flush(&client->channel);
 }
 
 static void client_close(struct vfio_transport *transport)
@@ -358,7 +374,8 @@ static int client_negotiate(struct vfio_user_client *client)
 int vfio_user_attach(int fd, const struct vfio_transport_options *options,
 		     struct vfio_transport **transport)
 {
-	struct vfio_user_channel_ops ops = {.command = client_command, .lost = client_lost};
+	struct vfio_user_channel_ops ops = {
+		.command = client_command, .blocked = client_blocked, .lost = client_lost};
 	struct vfio_user_client *client = calloc(1, sizeof(*client));
 	int result;
 

@@ -6,7 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "passthrough/vfio-user/send.h"
+#include "core/clock.h"
+#include "passthrough/vfio-user/loss.h"
+
+/* One receive takes a message, however long, or so many bytes of short ones. */
+#define RECEIVE_PIECE 32768u
+/* So long may the commands of one receive take; more is charged to the server. */
+#define RECEIVE_BUDGET_MS 10u
 
 /* Offset of the last message that begins in the buffer: what fresh fds belong to. */
 static size_t receive_last_start(const struct vfio_user_channel *channel)
@@ -116,6 +122,20 @@ static const char *receive_reply(struct vfio_user_channel *channel,
 	return problem;
 }
 
+/* Commands took from @start to now. Returns NULL or why it is too much. */
+static const char *receive_charge(struct vfio_user_channel *channel, uint64_t start)
+{
+	uint64_t spent = clock_now_ms() - start;
+	const char *problem;
+
+	if (spent <= RECEIVE_BUDGET_MS)
+		return NULL;
+	pthread_mutex_lock(&channel->lock);
+	problem = vfio_user_answers_charge(channel, spent - RECEIVE_BUDGET_MS);
+	pthread_mutex_unlock(&channel->lock);
+	return problem ? "the server's commands take too much time" : NULL;
+}
+
 static void receive_command(struct vfio_user_channel *channel,
 			    const struct vfio_user_header *header, const uint8_t *payload)
 {
@@ -124,6 +144,9 @@ static void receive_command(struct vfio_user_channel *channel,
 	uint32_t answer_length = 0;
 	int result = -EINVAL;
 
+	/* A read that nobody is told about is work for nothing, and cheap to ask for. */
+	if ((header->flags & VFIO_USER_FLAG_NO_REPLY) && header->command != VFIO_USER_DMA_WRITE)
+		return;
 	if (channel->ops.command)
 		result = channel->ops.command(channel->ops.opaque, header->command, payload, length,
 					      &answer, &answer_length);
@@ -135,9 +158,11 @@ static void receive_command(struct vfio_user_channel *channel,
 static const char *receive_messages(struct vfio_user_channel *channel)
 {
 	const char *problem = NULL;
+	uint64_t command_start = 0;
+	bool over = false;
 	size_t start = 0;
 
-	while (!problem && channel->used - start >= sizeof(struct vfio_user_header)) {
+	while (!problem && !over && channel->used - start >= sizeof(struct vfio_user_header)) {
 		struct vfio_user_fds none = {.count = 0};
 		struct vfio_user_fds *fds = &none;
 		struct vfio_user_header header;
@@ -154,11 +179,15 @@ static const char *receive_messages(struct vfio_user_channel *channel)
 		for (unsigned int i = 0; i < 2; i++)
 			if (channel->fds[i].count && channel->fds[i].owner == start)
 				fds = &channel->fds[i];
-		if (type == VFIO_USER_FLAG_TYPE_REPLY)
+		if (type == VFIO_USER_FLAG_TYPE_REPLY) {
 			problem = receive_reply(channel, &header,
 						channel->buffer + start + sizeof(header), fds);
-		else
+		} else {
+			if (!command_start)
+				command_start = clock_now_ms();
 			receive_command(channel, &header, channel->buffer + start + sizeof(header));
+			over = vfio_user_channel_is_lost(channel);
+		}
 		vfio_user_fds_close(fds); /* whatever nobody took */
 		start += header.size;
 	}
@@ -167,7 +196,24 @@ static const char *receive_messages(struct vfio_user_channel *channel)
 	for (unsigned int i = 0; i < 2; i++)
 		if (channel->fds[i].count)
 			channel->fds[i].owner -= start;
+	if (!problem && command_start)
+		problem = receive_charge(channel, command_start);
 	return problem;
+}
+
+/* How much the next receive may take: the rest of the message that has begun, or a piece. */
+static size_t receive_room(const struct vfio_user_channel *channel)
+{
+	size_t room = VFIO_USER_RECEIVE_BUFFER - channel->used;
+	struct vfio_user_header header;
+	size_t wanted = RECEIVE_PIECE;
+
+	if (channel->used >= sizeof(header)) {
+		memcpy(&header, channel->buffer, sizeof(header));
+		if (header.size > channel->used && header.size - channel->used > wanted)
+			wanted = header.size - channel->used;
+	}
+	return wanted < room ? wanted : room;
 }
 
 const char *vfio_user_receive(struct vfio_user_channel *channel, bool wait, size_t at_least)
@@ -177,7 +223,7 @@ const char *vfio_user_receive(struct vfio_user_channel *channel, bool wait, size
 		uint8_t space[CMSG_SPACE(sizeof(int) * VFIO_USER_LIMIT_MSG_FDS)];
 	} control;
 	struct iovec part = {.iov_base = channel->buffer + channel->used,
-			     .iov_len = VFIO_USER_RECEIVE_BUFFER - channel->used};
+			     .iov_len = receive_room(channel)};
 	struct msghdr message = {.msg_iov = &part,
 				 .msg_iovlen = 1,
 				 .msg_control = &control,

@@ -6,13 +6,16 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
+#include "core/event_loop.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/transport/info.h"
 #include "passthrough/vfio-user/client.h"
@@ -31,9 +34,12 @@ static void on_lost(void *opaque, const char *reason)
 	strncpy(lost_reason, reason, sizeof(lost_reason) - 1);
 }
 
+static atomic_uint dma_count;
+
 static int on_dma(void *opaque, uint64_t address, void *data, uint64_t length, bool write)
 {
 	(void)opaque;
+	dma_count++;
 	if (address > sizeof(guest) || length > sizeof(guest) - address)
 		return -EFAULT;
 	if (write)
@@ -43,10 +49,13 @@ static int on_dma(void *opaque, uint64_t address, void *data, uint64_t length, b
 	return 0;
 }
 
+static struct event_loop *loop;
+
 static int attach(script_hook hook, uint32_t timeout_ms)
 {
 	struct vfio_transport_options options = {
 		.name = "test0",
+		.loop = loop,
 		.events = {.lost = on_lost, .dma = on_dma},
 		.timeout_ms = timeout_ms,
 	};
@@ -323,6 +332,171 @@ Test(vfio_user_client, a_server_that_takes_answers_slowly_is_lost, .timeout = 60
 	cr_expect_eq(lost_count, 1u);
 	cr_expect_not_null(strstr(lost_reason, "answers"), "%s", lost_reason);
 	detach();
+}
+
+struct dma_request {
+	struct vfio_user_header header;
+	struct vfio_user_dma_access access;
+};
+
+static void ask_for_memory(struct script_server *s, uint32_t count, uint32_t flags)
+{
+	static struct dma_request requests[5000];
+
+	for (uint32_t i = 0; i < count; i++) {
+		requests[i].header = (struct vfio_user_header){.id = (uint16_t)i,
+							       .size = sizeof(requests[i]),
+							       .command = VFIO_USER_DMA_READ,
+							       .flags = flags};
+		requests[i].access = (struct vfio_user_dma_access){0, 4096};
+	}
+	script_send_raw(s, requests, (uint32_t)(count * sizeof(requests[0])), NULL, 0);
+}
+
+static bool hook_no_reply_reads(struct script_server *s, struct script_message *message)
+{
+	static struct script_message answer;
+
+	if (message->header.command != VFIO_USER_DEVICE_RESET)
+		return false;
+	ask_for_memory(s, 4000, VFIO_USER_FLAG_NO_REPLY);
+	ask_for_memory(s, 1, 0);
+	script_receive(s, &answer);
+	cr_expect_eq(answer.length, 16u + 4096u);
+	return false;
+}
+
+/* 32 bytes for a copy of up to 1 MiB that nobody gets: 6,500 of them fit one receive. */
+Test(vfio_user_client, a_read_that_wants_no_reply_is_not_done)
+{
+	cr_assert_eq(attach(hook_no_reply_reads, 5000), 0);
+	cr_expect_eq(transport->ops->reset(transport), 0);
+	cr_expect_eq(dma_count, 1u);
+	cr_expect_eq(lost_count, 0u);
+	detach();
+}
+
+static bool hook_takes_no_answers(struct script_server *s, struct script_message *message)
+{
+	if (message->header.command != VFIO_USER_DEVICE_RESET)
+		return false;
+	ask_for_memory(s, 5000, 0);
+	return true;
+}
+
+/* What it does not take is kept for it only so far. */
+Test(vfio_user_client, answers_that_wait_are_bounded_in_bytes, .timeout = 60)
+{
+	uint64_t start;
+
+	cr_assert_eq(attach(hook_takes_no_answers, 20000), 0);
+	start = now_ms();
+	cr_expect_eq(transport->ops->reset(transport), -ENODEV);
+	cr_expect_lt(now_ms() - start, 10000u);
+	cr_expect_lt(dma_count, 5000u);
+	cr_expect_not_null(strstr(lost_reason, "answers"), "%s", lost_reason);
+	detach();
+}
+
+static bool hook_slow_reads(struct script_server *s, struct script_message *message)
+{
+	(void)s;
+	if (message->header.command == VFIO_USER_REGION_READ)
+		nanosleep(&slow, NULL);
+	return false;
+}
+
+/* Each answer is in time, but the guest, and whoever waits for it, would hardly get on. */
+Test(vfio_user_client, a_server_that_is_always_just_in_time_is_lost, .timeout = 60)
+{
+	unsigned int reads = 0;
+	uint32_t value;
+
+	cr_assert_eq(attach(hook_slow_reads, SLOW_TIMEOUT_MS), 0);
+	while (reads < 20 && !transport->ops->region_read(transport, 0, 0, &value, 4))
+		reads++;
+	cr_expect_geq(reads, 2u, "a single stall is no loss");
+	cr_expect_lt(reads, 10u);
+	cr_expect_eq(lost_count, 1u);
+	cr_expect_not_null(strstr(lost_reason, "too slowly for too long"), "%s", lost_reason);
+	detach();
+}
+
+static atomic_uint pings;
+
+static void on_ping(void *opaque, uint32_t epoll_events)
+{
+	uint64_t count;
+
+	(void)epoll_events;
+	cr_assert_eq(read(*(int *)opaque, &count, sizeof(count)), 8);
+	pings++;
+}
+
+static void *run_loop(void *opaque)
+{
+	(void)opaque;
+	event_loop_run(loop);
+	return NULL;
+}
+
+static void *write_much(void *opaque)
+{
+	static uint8_t data[1 << 20];
+
+	*(int *)opaque = transport->ops->region_write(transport, 0, 0, data, sizeof(data), true);
+	return NULL;
+}
+
+static atomic_bool look_away, looked_away;
+
+/* Lets a large message of the client's wait in the middle, and asks for memory meanwhile. */
+static bool hook_looks_away(struct script_server *s, struct script_message *message)
+{
+	int waiting = 0;
+
+	if (message->header.command != VFIO_USER_DEVICE_RESET)
+		return false;
+	script_reply(s, message, NULL, 0, NULL, 0);
+	while (waiting < 65536 && ioctl(s->fd, FIONREAD, &waiting) == 0)
+		sched_yield();
+	ask_for_memory(s, 64, 0);
+	while (look_away)
+		sched_yield();
+	looked_away = true;
+	return true;
+}
+
+/* The event loop answers; the lock of the socket belongs to a vCPU that waits for the server. */
+Test(vfio_user_client, an_answer_waits_for_no_sender, .timeout = 60)
+{
+	struct event_source *source;
+	int ping = eventfd(0, EFD_CLOEXEC), result = 1;
+	pthread_t loop_thread, writer;
+	uint64_t start, one = 1;
+
+	cr_assert_eq(event_loop_create(&loop), 0);
+	cr_assert_eq(event_loop_add(loop, ping, EPOLLIN, on_ping, &ping, &source), 0);
+	look_away = true;
+	cr_assert_eq(attach(hook_looks_away, 5000), 0);
+	cr_assert_eq(pthread_create(&loop_thread, NULL, run_loop, NULL), 0);
+	cr_assert_eq(transport->ops->reset(transport), 0);
+	cr_assert_eq(pthread_create(&writer, NULL, write_much, &result), 0);
+	while (!dma_count)
+		sched_yield();
+	start = now_ms();
+	cr_assert_eq(write(ping, &one, sizeof(one)), 8);
+	while (!pings && now_ms() - start < 3000)
+		sched_yield();
+	cr_expect_eq(pings, 1u, "the loop of all devices stands still");
+	look_away = false;
+	pthread_join(writer, NULL);
+	event_loop_stop(loop);
+	pthread_join(loop_thread, NULL);
+	detach();
+	event_source_remove(source);
+	event_loop_destroy(loop);
+	close(ping);
 }
 
 /* Holds the first reset back and answers it after the second. */
