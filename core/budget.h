@@ -2,6 +2,7 @@
 #ifndef CORE_BUDGET_H
 #define CORE_BUDGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -50,6 +51,31 @@ static inline void budget_charge(struct budget *budget, uint32_t chains, uint64_
 static inline bool budget_spent(const struct budget *budget)
 {
 	return budget->spent;
+}
+
+/*
+ * What all devices of a machine may hold of something together, bytes of copies for example. Any
+ * thread. Who is refused waits for something of its own to end: nobody is woken.
+ */
+struct quota {
+	_Atomic uint64_t left;
+};
+
+static inline bool quota_take(struct quota *quota, uint64_t amount)
+{
+	uint64_t left = atomic_load_explicit(&quota->left, memory_order_relaxed);
+
+	do
+		if (left < amount)
+			return false;
+	while (!atomic_compare_exchange_weak_explicit(&quota->left, &left, left - amount,
+						      memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+static inline void quota_give(struct quota *quota, uint64_t amount)
+{
+	atomic_fetch_add_explicit(&quota->left, amount, memory_order_relaxed);
 }
 
 #endif

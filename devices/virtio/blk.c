@@ -10,13 +10,21 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/units.h"
 #include "devices/virtio/blk_internal.h"
 
 #define DEFAULT_QUEUE_SIZE 256u
 #define MAX_SEGMENTS       254u
 #define MAX_DISCARD        0x3fffffu /* sectors: 2 GiB */
-/* Rounds of "complete, fetch, submit" before other devices of the loop get their turn. */
-#define ROUNDS 8u
+/* "Complete, fetch, submit" before other devices of the loop get their turn. */
+#define ROUNDS       8u
+#define SEGMENT_COST 64u /* bytes of work that a descriptor counts as */
+
+static const struct budget_limits turn = {
+	.chains = 2048,
+	.bytes = 16 * MIB,
+	.time_ns = 5000000,
+};
 
 static struct blk *blk_of(struct virtio_device *device)
 {
@@ -68,7 +76,7 @@ static bool throttle(struct blk *blk, struct blk_request *request)
 }
 
 /* Take what the driver offers in one queue, at most once around. Returns how many. */
-static unsigned int fetch(struct blk *blk, uint16_t index)
+static unsigned int fetch(struct blk *blk, uint16_t index, struct budget *budget)
 {
 	struct virtqueue *virtqueue = &blk->device.queues[index];
 	struct blk_queue *queue = &blk->queues[index];
@@ -76,7 +84,7 @@ static unsigned int fetch(struct blk *blk, uint16_t index)
 	unsigned int count = 0;
 
 	virtqueue_disable_kicks(virtqueue);
-	while (queue->free && !blk->throttled && count < virtqueue->size) {
+	while (queue->free && !blk->throttled && !budget_spent(budget) && count < virtqueue->size) {
 		struct blk_request *request = queue->free;
 		struct virtqueue_chain chain;
 		uint8_t status;
@@ -99,6 +107,8 @@ static unsigned int fetch(struct blk *blk, uint16_t index)
 			break;
 		}
 		count++;
+		budget_charge(budget, 1,
+			      (uint64_t)(chain.out_count + chain.in_count) * SEGMENT_COST);
 		if (result == 0)
 			blk_request_finish(blk, request, status);
 		else if (!throttle(blk, request))
@@ -107,7 +117,7 @@ static unsigned int fetch(struct blk *blk, uint16_t index)
 	return count;
 }
 
-static unsigned int fetch_all(struct blk *blk)
+static unsigned int fetch_all(struct blk *blk, struct budget *budget)
 {
 	unsigned int count = 0;
 	uint16_t i;
@@ -123,7 +133,7 @@ static unsigned int fetch_all(struct blk *blk)
 	}
 	for (i = 0; i < blk->device.queue_count && !blk->throttled; i++)
 		if (blk->queues[i].pending)
-			count += fetch(blk, i);
+			count += fetch(blk, i, budget);
 	return count;
 }
 
@@ -141,18 +151,19 @@ static void notify_all(struct blk *blk)
 
 static void blk_run(struct blk *blk)
 {
+	struct budget budget = budget_start(&turn);
 	unsigned int round, progress = 1;
 
-	if (!blk->prepared)
+	if (!blk->prepared || blk->stuck)
 		return;
 	blk_engine_arm(blk, false);
-	for (round = 0; round < ROUNDS && progress; round++) {
+	for (round = 0; round < ROUNDS && progress && !budget_spent(&budget); round++) {
 		progress = blk_engine_reap(blk);
-		progress += fetch_all(blk);
+		progress += fetch_all(blk, &budget);
+		progress += blk_engine_work(blk, &budget);
 		blk_engine_flush(blk);
 		/* Reads from the page cache are often done already. */
 		progress += blk_engine_reap(blk);
-		blk_engine_flush(blk);
 		notify_all(blk);
 	}
 	if (blk_engine_arm(blk, true) || progress) {
@@ -180,6 +191,10 @@ static void blk_queue_notify(struct virtio_device *device, uint16_t queue)
 {
 	struct blk *blk = blk_of(device);
 
+	if (blk->stuck) {
+		virtio_device_broken(device, "the host did not end its earlier requests");
+		return;
+	}
 	if (!blk->prepared && prepare(blk)) {
 		virtio_device_broken(device, "cannot set up the request queues (out of memory or "
 					     "file descriptors)");
@@ -197,7 +212,15 @@ static void quiesce(struct blk *blk, bool finish)
 	event_source_remove(blk->timer);
 	blk->timer = NULL;
 	blk->timer_armed = false;
-	blk_engine_drain(blk, finish);
+	if (blk->stuck || blk_engine_drain(blk, finish))
+		return;
+	blk->stuck = true;
+	log_error(
+		blk->device.environment.logger, blk->name,
+		"disk %s: %u requests did not end within %u s: the host's storage hangs; the disk "
+		"is lost to this machine, which must be started again once the host reaches the "
+		"storage",
+		blk->image.path, blk->in_flight, BLK_DRAIN_MS / 1000);
 }
 
 static void blk_reset(struct virtio_device *device)
@@ -205,8 +228,6 @@ static void blk_reset(struct virtio_device *device)
 	struct blk *blk = blk_of(device);
 
 	quiesce(blk, false);
-	if (blk->throttled)
-		free(blk->throttled->bounce);
 	blk->throttled = NULL;
 	blk->prepared = false; /* the next driver starts with all requests free */
 }
@@ -242,12 +263,15 @@ static void blk_config_read(struct virtio_device *device, uint32_t offset, void 
 static void blk_destroy(struct virtio_device *device)
 {
 	struct blk *blk = blk_of(device);
+	bool stuck = blk->stuck;
 
 	blk_engine_release(blk);
 	blk_image_close(&blk->image);
 	virtio_device_fini(device);
 	free(blk->name);
-	free(blk);
+	/* The ring is a part of it. */
+	if (!stuck)
+		free(blk);
 }
 
 static const struct virtio_device_ops blk_ops = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/fd.h"
 #include "devices/virtio/blk_internal.h"
 
@@ -19,23 +19,34 @@
 
 /* What becomes of a request whose transfer has to go on. */
 enum blk_rest {
-	BLK_REST_SUBMIT,  /* it goes into the ring */
-	BLK_REST_AT_ONCE, /* here and now, without the ring */
+	BLK_REST_LATER,   /* it waits for its turn */
+	BLK_REST_AT_ONCE, /* here and now, without the ring, while there is time */
 	BLK_REST_DROP,    /* nobody waits for it any more */
 };
 
-static bool do_request(struct blk *blk, struct blk_request *request, uint8_t *status)
+static bool is_transfer(const struct blk_request *request)
 {
+	return request->type == VIRTIO_BLK_T_IN || request->type == VIRTIO_BLK_T_OUT;
+}
+
+/*
+ * The next piece, without the ring. Returns -EAGAIN when there is no memory for a copy now, 1 when
+ * more of the request is left, 0 when *@status is final.
+ */
+static int do_piece(struct blk *blk, struct blk_request *request, uint64_t *bytes, uint8_t *status)
+{
+	struct blk_piece piece = {.count = 0};
 	int fd = blk->image.fd;
-	int count = request->data_count < IOV_MAX ? (int)request->data_count : IOV_MAX;
 	ssize_t result;
 
+	if (is_transfer(request) && !blk_request_piece(blk, request, &piece))
+		return -EAGAIN;
 	switch (request->type) {
 	case VIRTIO_BLK_T_IN:
-		result = preadv(fd, request->data, count, (off_t)request->offset);
+		result = preadv(fd, piece.iov, (int)piece.count, (off_t)request->offset);
 		break;
 	case VIRTIO_BLK_T_OUT:
-		result = pwritev(fd, request->data, count, (off_t)request->offset);
+		result = pwritev(fd, piece.iov, (int)piece.count, (off_t)request->offset);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		result = fdatasync(fd);
@@ -45,16 +56,21 @@ static bool do_request(struct blk *blk, struct blk_request *request, uint8_t *st
 				   (off_t)request->bytes);
 		break;
 	}
+	*bytes = piece.bytes;
 	return blk_request_result(blk, request, result < 0 ? -errno : result, status);
 }
 
-static void do_synchronously(struct blk *blk, struct blk_request *request)
+/* To the end of the request, or the time. True: *@status is final. */
+static bool do_synchronously(struct blk *blk, struct blk_request *request, uint64_t end_ms,
+			     uint8_t *status)
 {
-	uint8_t status = VIRTIO_BLK_S_IOERR;
+	uint64_t bytes;
+	int result;
 
-	while (do_request(blk, request, &status))
-		;
-	blk_request_finish(blk, request, status);
+	do
+		result = do_piece(blk, request, &bytes, status);
+	while (result > 0 && clock_now_ms() < end_ms);
+	return result == 0;
 }
 
 static struct io_uring_sqe *next_entry(struct blk *blk)
@@ -66,30 +82,32 @@ static struct io_uring_sqe *next_entry(struct blk *blk)
 	return entry;
 }
 
-void blk_engine_submit(struct blk *blk, struct blk_request *request)
+/* The next piece, by the ring. -EAGAIN: there is no memory for a copy, or no room in the ring. */
+static int submit_piece(struct blk *blk, struct blk_request *request, uint64_t *bytes)
 {
-	struct io_uring_sqe *entry = blk->ring_ready ? next_entry(blk) : NULL;
-	unsigned int count = request->data_count < IOV_MAX ? request->data_count : IOV_MAX;
+	struct blk_piece piece = {.count = 0};
+	struct io_uring_sqe *entry;
 
-	if (!entry) {
-		do_synchronously(blk, request);
-		return;
-	}
+	if (is_transfer(request) && !blk_request_piece(blk, request, &piece))
+		return -EAGAIN;
+	entry = next_entry(blk);
+	if (!entry)
+		return -EAGAIN;
 	/* Descriptor 0 is the registered image: the kernel need not look it up each time. */
 	switch (request->type) {
 	case VIRTIO_BLK_T_IN:
-		if (count == 1)
-			io_uring_prep_read(entry, 0, request->data->iov_base,
-					   (unsigned int)request->data->iov_len, request->offset);
+		if (piece.count == 1)
+			io_uring_prep_read(entry, 0, piece.iov->iov_base,
+					   (unsigned int)piece.iov->iov_len, request->offset);
 		else
-			io_uring_prep_readv(entry, 0, request->data, count, request->offset);
+			io_uring_prep_readv(entry, 0, piece.iov, piece.count, request->offset);
 		break;
 	case VIRTIO_BLK_T_OUT:
-		if (count == 1)
-			io_uring_prep_write(entry, 0, request->data->iov_base,
-					    (unsigned int)request->data->iov_len, request->offset);
+		if (piece.count == 1)
+			io_uring_prep_write(entry, 0, piece.iov->iov_base,
+					    (unsigned int)piece.iov->iov_len, request->offset);
 		else
-			io_uring_prep_writev(entry, 0, request->data, count, request->offset);
+			io_uring_prep_writev(entry, 0, piece.iov, piece.count, request->offset);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		io_uring_prep_fsync(entry, 0, IORING_FSYNC_DATASYNC);
@@ -100,8 +118,56 @@ void blk_engine_submit(struct blk *blk, struct blk_request *request)
 		break;
 	}
 	entry->flags |= IOSQE_FIXED_FILE;
+	/* What the page cache has is else copied by this thread, in the middle of its turn. */
+	if (request->resumed || piece.bytes < request->bytes)
+		entry->flags |= IOSQE_ASYNC;
 	io_uring_sqe_set_data(entry, request);
 	blk->in_flight++;
+	*bytes = piece.bytes;
+	return 0;
+}
+
+void blk_engine_submit(struct blk *blk, struct blk_request *request)
+{
+	request->next = NULL;
+	if (blk->todo)
+		blk->todo_last->next = request;
+	else
+		blk->todo = request;
+	blk->todo_last = request;
+}
+
+/* One piece of the first request that waits. -EAGAIN: it goes on waiting. */
+static int work_first(struct blk *blk, uint64_t *bytes)
+{
+	struct blk_request *request = blk->todo;
+	uint8_t status = VIRTIO_BLK_S_IOERR;
+	int result = blk->ring_ready ? submit_piece(blk, request, bytes)
+				     : do_piece(blk, request, bytes, &status);
+
+	/* Nothing of this disk is under way that would give memory back: there is none. */
+	if (result == -EAGAIN && request->copied && !request->copy && !blk->copies)
+		result = 0;
+	else if (result == -EAGAIN || result > 0)
+		return result;
+	else if (blk->ring_ready)
+		request = NULL; /* the kernel's now */
+	blk->todo = blk->todo->next;
+	if (request)
+		blk_request_finish(blk, request, status);
+	return result;
+}
+
+unsigned int blk_engine_work(struct blk *blk, struct budget *budget)
+{
+	unsigned int count = 0;
+	uint64_t bytes = 0;
+
+	while (blk->todo && !budget_spent(budget) && work_first(blk, &bytes) >= 0) {
+		budget_charge(budget, 1, bytes);
+		count++;
+	}
+	return count;
 }
 
 void blk_engine_flush(struct blk *blk)
@@ -116,17 +182,19 @@ void blk_engine_flush(struct blk *blk)
 	}
 }
 
-static void transfer_rest(struct blk *blk, struct blk_request *request, enum blk_rest rest)
+static void transfer_rest(struct blk *blk, struct blk_request *request, enum blk_rest rest,
+			  uint64_t end_ms)
 {
-	if (rest == BLK_REST_SUBMIT)
-		blk_engine_submit(blk, request);
-	else if (rest == BLK_REST_AT_ONCE)
-		do_synchronously(blk, request);
+	uint8_t status = VIRTIO_BLK_S_IOERR;
+
+	if (rest == BLK_REST_DROP ||
+	    (rest == BLK_REST_AT_ONCE && do_synchronously(blk, request, end_ms, &status)))
+		blk_request_finish(blk, request, status);
 	else
-		blk_request_finish(blk, request, VIRTIO_BLK_S_IOERR);
+		blk_engine_submit(blk, request);
 }
 
-static unsigned int reap(struct blk *blk, enum blk_rest rest)
+static unsigned int reap(struct blk *blk, enum blk_rest rest, uint64_t end_ms)
 {
 	struct io_uring_cqe *entries[REAP_BATCH];
 	unsigned int total = 0, count, i;
@@ -140,7 +208,7 @@ static unsigned int reap(struct blk *blk, enum blk_rest rest)
 
 			blk->in_flight--;
 			if (blk_request_result(blk, request, entries[i]->res, &status))
-				transfer_rest(blk, request, rest);
+				transfer_rest(blk, request, rest, end_ms);
 			else
 				blk_request_finish(blk, request, status);
 		}
@@ -152,12 +220,12 @@ static unsigned int reap(struct blk *blk, enum blk_rest rest)
 
 unsigned int blk_engine_reap(struct blk *blk)
 {
-	return reap(blk, BLK_REST_SUBMIT);
+	return reap(blk, BLK_REST_LATER, 0);
 }
 
 /* Entries that the kernel has not taken, because io_uring_enter failed: it reads the tail there
  * only, so they can be taken back. */
-static void take_back_unsubmitted(struct blk *blk, enum blk_rest rest)
+static void take_back_unsubmitted(struct blk *blk, enum blk_rest rest, uint64_t end_ms)
 {
 	struct io_uring_sq *queue = &blk->ring.sq;
 	unsigned int taken = *queue->khead, end = queue->sqe_tail;
@@ -168,18 +236,32 @@ static void take_back_unsubmitted(struct blk *blk, enum blk_rest rest)
 		const struct io_uring_sqe *entry = &queue->sqes[taken & queue->ring_mask];
 
 		blk->in_flight--;
-		transfer_rest(blk, (struct blk_request *)(uintptr_t)entry->user_data, rest);
+		transfer_rest(blk, (struct blk_request *)(uintptr_t)entry->user_data, rest, end_ms);
 	}
 }
 
-void blk_engine_drain(struct blk *blk, bool finish)
+/* Requests that no piece of is under way. */
+static void drain_todo(struct blk *blk, enum blk_rest rest, uint64_t end_ms)
+{
+	struct blk_request *request = blk->todo;
+
+	blk->todo = NULL;
+	while (request) {
+		struct blk_request *next = request->next;
+
+		transfer_rest(blk, request, rest, end_ms);
+		request = next;
+	}
+}
+
+bool blk_engine_drain(struct blk *blk, bool finish)
 {
 	enum blk_rest rest = finish ? BLK_REST_AT_ONCE : BLK_REST_DROP;
 	struct pollfd done = {.fd = blk->completion_fd, .events = POLLIN};
+	uint64_t end_ms = clock_now_ms() + BLK_DRAIN_MS;
 
-	if (blk->in_flight == 0 || !blk->ring_ready)
-		return;
-	take_back_unsubmitted(blk, rest);
+	if (blk->ring_ready)
+		take_back_unsubmitted(blk, rest, end_ms);
 	while (blk->in_flight) {
 		eventfd_t signals;
 
@@ -187,9 +269,14 @@ void blk_engine_drain(struct blk *blk, bool finish)
 		io_uring_cq_eventfd_toggle(&blk->ring, true);
 		(void)eventfd_read(blk->completion_fd, &signals);
 		atomic_thread_fence(memory_order_seq_cst);
-		if (!reap(blk, rest))
-			(void)poll(&done, 1, DRAIN_POLL_MS);
+		if (reap(blk, rest, end_ms))
+			continue;
+		if (clock_now_ms() >= end_ms)
+			return false;
+		(void)poll(&done, 1, DRAIN_POLL_MS);
 	}
+	drain_todo(blk, rest, end_ms);
+	return true;
 }
 
 bool blk_engine_arm(struct blk *blk, bool armed)
@@ -323,6 +410,9 @@ void blk_engine_release(struct blk *blk)
 {
 	uint16_t q;
 
+	/* The kernel still reads and writes by them. */
+	if (blk->stuck)
+		return;
 	if (blk->ring_ready)
 		io_uring_queue_exit(&blk->ring);
 	blk->ring_ready = false;

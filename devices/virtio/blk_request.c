@@ -2,13 +2,13 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/atomics.h"
-#include "core/units.h"
 #include "devices/virtio/blk_internal.h"
 
 /* Requests as virtio 1.2, 5.2.6 describes them; no assumption about how they are cut into
@@ -16,7 +16,6 @@
 
 #define HEADER_BYTES     16u
 #define ZERO_BUFFER      65536u
-#define BOUNCE_LIMIT     (16 * MIB) /* bytes of a misaligned O_DIRECT request */
 #define MEMORY_ALIGNMENT 512u
 
 /* Drop @bytes at the front of an array of iovecs. */
@@ -53,22 +52,63 @@ static bool aligned_for_direct(const struct blk *blk, const struct blk_request *
 	return true;
 }
 
-/* O_DIRECT wants aligned memory; guests rarely use other, so a copy is good enough. */
-static bool make_bounce(struct blk_request *request)
+/*
+ * O_DIRECT wants aligned memory; guests rarely use other, so a copy is good enough. Each device may
+ * have one whatever the others hold: it gets on.
+ */
+static bool make_copy(struct blk *blk, struct blk_request *request, uint32_t bytes)
 {
-	void *buffer;
+	struct quota *quota = blk->device.environment.copies;
+	bool within = !quota || quota_take(quota, bytes);
+	void *copy;
 
-	if (request->bytes > BOUNCE_LIMIT || posix_memalign(&buffer, 4096, request->bytes))
+	if (!within && blk->copies)
 		return false;
-	request->bounce = buffer;
-	request->bounce_bytes = (uint32_t)request->bytes;
-	request->guest = request->data;
-	request->guest_count = request->data_count;
+	if (posix_memalign(&copy, 4096, bytes)) {
+		if (within && quota)
+			quota_give(quota, bytes);
+		return false;
+	}
+	request->copy = copy;
+	request->copy_bytes = bytes;
+	request->copy_free = !within || !quota;
+	blk->copies++;
 	if (request->type == VIRTIO_BLK_T_OUT)
-		virtqueue_iov_read(request->data, request->data_count, 0, buffer, request->bytes);
-	request->bounce_iov = (struct iovec){.iov_base = buffer, .iov_len = (size_t)request->bytes};
-	request->data = &request->bounce_iov;
-	request->data_count = 1;
+		virtqueue_iov_read(request->data, request->data_count, 0, copy, bytes);
+	return true;
+}
+
+static void drop_copy(struct blk *blk, struct blk_request *request)
+{
+	if (!request->copy)
+		return;
+	free(request->copy);
+	request->copy = NULL;
+	blk->copies--;
+	if (!request->copy_free)
+		quota_give(blk->device.environment.copies, request->copy_bytes);
+}
+
+bool blk_request_piece(struct blk *blk, struct blk_request *request, struct blk_piece *piece)
+{
+	uint64_t bytes = request->bytes < BLK_PIECE ? request->bytes : BLK_PIECE;
+
+	*piece = (struct blk_piece){.iov = &piece->one, .count = 1, .bytes = bytes};
+	if (request->copied) {
+		if (!request->copy && !make_copy(blk, request, (uint32_t)bytes))
+			return false;
+		piece->bytes = request->copy_bytes;
+		piece->one = (struct iovec){request->copy, request->copy_bytes};
+		return true;
+	}
+	if (request->data_count && request->data[0].iov_len > BLK_PIECE) {
+		piece->one = (struct iovec){request->data[0].iov_base, BLK_PIECE};
+		return true;
+	}
+	*piece = (struct blk_piece){.iov = request->data};
+	while (piece->count < request->data_count && piece->count < IOV_MAX &&
+	       piece->bytes + request->data[piece->count].iov_len <= BLK_PIECE)
+		piece->bytes += request->data[piece->count++].iov_len;
 	return true;
 }
 
@@ -96,10 +136,7 @@ static int parse_transfer(struct blk *blk, struct blk_request *request, uint64_t
 	}
 	request->offset = sector * BLK_SECTOR;
 	request->written = write ? 0 : (uint32_t)request->bytes;
-	if (blk->image.direct && !aligned_for_direct(blk, request) && !make_bounce(request)) {
-		blk_count(blk, BLK_ERRORS, 1);
-		return 0;
-	}
+	request->copied = blk->image.direct && !aligned_for_direct(blk, request);
 	return 1;
 }
 
@@ -150,8 +187,9 @@ int blk_request_parse(struct blk *blk, struct blk_request *request, struct virtq
 
 	request->head = chain->head;
 	request->written = 0;
-	request->bounce = NULL;
-	request->bounce_bytes = 0;
+	request->copied = false;
+	request->resumed = false;
+	request->copy = NULL;
 	request->fallocate_mode = 0;
 	if (chain->in_bytes == 0 ||
 	    virtqueue_iov_read(out, out_count, 0, &header, HEADER_BYTES) != HEADER_BYTES)
@@ -241,6 +279,10 @@ static const char *type_name(uint32_t type)
 static void transferred(struct blk *blk, struct blk_request *request, size_t bytes)
 {
 	blk_count(blk, request->type == VIRTIO_BLK_T_IN ? BLK_READ_BYTES : BLK_WRITE_BYTES, bytes);
+	if (request->copy && request->type == VIRTIO_BLK_T_IN)
+		virtqueue_iov_write(request->data, request->data_count, 0, request->copy, bytes);
+	drop_copy(blk, request);
+	request->resumed = true;
 	strip_front(&request->data, &request->data_count, bytes);
 	request->offset += bytes;
 	request->bytes -= bytes;
@@ -263,10 +305,7 @@ bool blk_request_result(struct blk *blk, struct blk_request *request, ssize_t re
 	if (transfer && result > 0 && (uint64_t)result <= request->bytes) {
 		transferred(blk, request, (size_t)result);
 		if (request->bytes)
-			return true; /* a short transfer: go on with the rest */
-		if (request->bounce && request->type == VIRTIO_BLK_T_IN)
-			virtqueue_iov_write(request->guest, request->guest_count, 0,
-					    request->bounce, request->bounce_bytes);
+			return true; /* a piece, or a short transfer: go on with the rest */
 	} else if (transfer && result == 0) {
 		result = -EIO; /* the image became shorter under us */
 	}
@@ -293,8 +332,7 @@ void blk_request_finish(struct blk *blk, struct blk_request *request, uint8_t st
 	shared_store8_relaxed(request->status, status);
 	virtqueue_push(&blk->device.queues[request->queue], request->head, request->written + 1);
 	queue->dirty = true;
-	free(request->bounce);
-	request->bounce = NULL;
+	drop_copy(blk, request);
 	request->next = queue->free;
 	queue->free = request;
 }

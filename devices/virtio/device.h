@@ -31,6 +31,9 @@ struct virtio_environment {
 	struct event_loop *loop;     /* where its callbacks run; may be a loop of its own */
 	struct guest_memory *memory; /* the guest's RAM */
 	const struct logger *logger; /* may be NULL */
+	/* Bytes that all devices of the machine may copy a guest's data through at a time; NULL: no
+	 * limit. */
+	struct quota *copies;
 };
 
 struct virtio_device_ops {

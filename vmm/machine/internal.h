@@ -10,6 +10,7 @@
 
 #include "devices/pci/root.h"
 #include "arch/arch.h"
+#include "core/budget.h"
 #include "core/bus.h"
 #include "core/event_loop.h"
 #include "core/guest_memory.h"
@@ -32,6 +33,7 @@ struct machine_platform {
 	bool buses_ready;
 	struct event_loop *loop;     /* of the devices */
 	struct iommu_spaces *spaces; /* what functions reach by DMA; NULL: none is passed through */
+	struct quota copies;         /* bytes that devices copy a guest's data through */
 	struct arch_kernel *kernel;
 	uint64_t tables_ns; /* what making the firmware tables took */
 	struct log_ratelimit panic_limit;

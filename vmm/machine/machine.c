@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/units.h"
 #include "core/clock.h"
 #include "passthrough/iommu/spaces.h"
 #include "vmm/machine/build.h"
@@ -13,6 +14,9 @@
 #include "vmm/machine/internal.h"
 #include "vmm/machine/platform.h"
 #include "vmm/machine/virtio.h"
+
+/* For requests that a disk with direct=on cannot hand to the host as they are: of all disks. */
+#define COPIES (64 * MIB)
 
 static int create_cpus(struct machine *machine)
 {
@@ -271,6 +275,7 @@ int machine_create(struct machine **result, const struct machine_options *option
 	machine->life.start_ns = options->start_ns;
 	machine->life.started = options->started;
 	machine->life.started_opaque = options->started_opaque;
+	atomic_init(&machine->platform.copies.left, COPIES);
 	machine->platform.vm.kvm_fd = options->kvm_fd;
 	machine->platform.vm.fd = -1;
 	machine->map.bridge_count = 1;

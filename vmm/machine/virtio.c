@@ -23,12 +23,13 @@ struct virtio_part {
 	struct machine_console *console; /* the console's end on the host; else NULL */
 };
 
-static struct virtio_environment environment_of(const struct machine *machine)
+static struct virtio_environment environment_of(struct machine *machine)
 {
 	return (struct virtio_environment){
 		.loop = machine->platform.loop,
 		.memory = machine->platform.memory,
 		.logger = machine->logger,
+		.copies = &machine->platform.copies,
 	};
 }
 

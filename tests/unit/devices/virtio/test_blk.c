@@ -13,6 +13,7 @@
 #include "guest.h"
 
 #define DISK_SIZE (4u << 20)
+#define LARGE     (3u << 20)
 
 struct log {
 	char text[4096];
@@ -500,6 +501,7 @@ Test(virtio_blk, a_reset_takes_back_what_was_not_submitted, .timeout = 20)
 	for (int finish = 0; finish < 2; finish++) {
 		struct blk_request *held = blk->queues[0].free;
 		uint8_t buffer[512] = {0xaa}, status = 0xee;
+		struct budget budget = budget_start(&(struct budget_limits){.chains = 9});
 		struct iovec part = {.iov_base = buffer, .iov_len = sizeof(buffer)};
 
 		blk->queues[0].free = held->next;
@@ -510,13 +512,185 @@ Test(virtio_blk, a_reset_takes_back_what_was_not_submitted, .timeout = 20)
 		held->bytes = sizeof(buffer);
 		held->status = &status;
 		blk_engine_submit(blk, held);
+		cr_expect_eq(blk_engine_work(blk, &budget), 1u);
 		cr_expect_eq(blk->in_flight, 1u);
-		blk_engine_drain(blk, finish);
+		cr_expect(blk_engine_drain(blk, finish));
 		cr_expect_eq(blk->in_flight, 0u);
 		cr_expect_eq(io_uring_sq_ready(&blk->ring), 0u);
 		cr_expect_eq(status, finish ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
 		cr_expect_eq(buffer[0], finish ? 0 : 0xaa);
 	}
+	teardown(&f);
+}
+
+/* A stop waits for what the kernel has: that is a piece of a request, whatever the guest asks. */
+Test(virtio_blk, large_requests_go_in_pieces, .timeout = 60)
+{
+	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		struct virtio_blk_options options = {.no_io_uring = engines[i].no_io_uring,
+						     .direct = engines[i].direct};
+		/* With O_DIRECT the second is misaligned: it goes through copies. */
+		uint64_t buffer, starts[] = {0, 8};
+		struct fixture f;
+
+		setup_with(&f, &options, 16, engines[i].without);
+		buffer = guest_alloc(&f.guest, LARGE + 4096);
+		for (size_t at = 0; at < 2; at++) {
+			uint64_t data = f.data;
+
+			f.data = buffer + starts[at];
+			fill(&f, LARGE, (uint32_t)at);
+			cr_assert_eq(request(&f, VIRTIO_BLK_T_OUT, 0, LARGE, NULL), 0, "%s",
+				     engines[i].name);
+			cr_assert(image_equals(&f, 0, guest_at(&f.guest, f.data, LARGE), LARGE));
+			memset(guest_at(&f.guest, f.data, LARGE), 0, LARGE);
+			cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, LARGE, NULL), 0);
+			cr_assert(image_equals(&f, 0, guest_at(&f.guest, f.data, LARGE), LARGE));
+			f.data = data;
+		}
+		teardown(&f);
+	}
+}
+
+Test(virtio_blk, a_piece_is_bounded)
+{
+	static uint8_t memory[4 * BLK_PIECE];
+	struct iovec iov[] = {{memory, 4096},
+			      {memory, BLK_PIECE - 4096},
+			      {memory, 1},
+			      {memory, 3 * BLK_PIECE},
+			      {memory, 7}};
+	static const struct {
+		uint32_t from;
+		unsigned int count;
+		uint64_t bytes;
+	} cases[] = {{0, 2, BLK_PIECE},
+		     {1, 2, BLK_PIECE - 4095},
+		     {2, 1, 1},
+		     {3, 1, BLK_PIECE},
+		     {4, 1, 7}};
+	struct blk blk = {.in_flight = 0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blk_request request = {.type = VIRTIO_BLK_T_IN,
+					      .data = iov + cases[i].from,
+					      .data_count = 5 - cases[i].from,
+					      .bytes = 4 * BLK_PIECE};
+		struct blk_piece piece;
+
+		if (cases[i].from == 4)
+			request.bytes = 7;
+		cr_assert(blk_request_piece(&blk, &request, &piece));
+		cr_expect_eq(piece.count, cases[i].count, "case %zu: %u", i, piece.count);
+		cr_expect_eq(piece.bytes, cases[i].bytes, "case %zu", i);
+	}
+}
+
+/* Copies for O_DIRECT are the host's memory: 256 requests of 4 MiB cost one piece each, or wait. */
+Test(virtio_blk, copies_keep_within_the_quota, .timeout = 20)
+{
+	static uint8_t memory[3 * BLK_PIECE];
+	struct quota quota = {.left = 2 * BLK_PIECE};
+	struct blk blk = {.device.environment.copies = &quota}, other = blk;
+	struct blk_request requests[4];
+	struct iovec iov = {memory, sizeof(memory)};
+	struct blk_piece piece;
+	uint8_t status;
+
+	for (int i = 0; i < 4; i++)
+		requests[i] = (struct blk_request){.type = VIRTIO_BLK_T_IN,
+						   .copied = true,
+						   .data = &iov,
+						   .data_count = 1,
+						   .bytes = sizeof(memory)};
+	cr_expect(blk_request_piece(&blk, &requests[0], &piece));
+	cr_expect_eq(piece.bytes, BLK_PIECE);
+	cr_expect(blk_request_piece(&blk, &requests[1], &piece));
+	cr_expect_not(blk_request_piece(&blk, &requests[2], &piece), "used up");
+	cr_expect(blk_request_piece(&other, &requests[3], &piece), "each disk gets on");
+	cr_expect(blk_request_piece(&blk, &requests[0], &piece), "it has one already");
+	cr_expect_eq(quota.left, 0u);
+	/* A piece is done, its copy free again. */
+	memset(requests[0].copy, 0x5a, BLK_PIECE);
+	cr_expect(blk_request_result(&blk, &requests[0], BLK_PIECE, &status));
+	cr_expect_eq(memory[BLK_PIECE - 1], 0x5a);
+	cr_expect_eq(memory[BLK_PIECE], 0);
+	cr_expect_eq(quota.left, (uint64_t)BLK_PIECE);
+	iov = (struct iovec){memory, sizeof(memory)};
+	cr_expect(blk_request_result(&other, &requests[3], BLK_PIECE, &status));
+	cr_expect_eq(quota.left, (uint64_t)BLK_PIECE, "that one was not of the quota");
+	iov = (struct iovec){memory, sizeof(memory)};
+	cr_expect(blk_request_result(&blk, &requests[1], BLK_PIECE, &status));
+	cr_expect_eq(quota.left, 2ull * BLK_PIECE);
+	cr_expect_eq(blk.copies + other.copies, 0u);
+}
+
+/* What a guest puts into a queue is done in turns, and between them the loop serves the others. */
+Test(virtio_blk, one_turn_is_bounded, .timeout = 60)
+{
+	for (int no_ring = 0; no_ring < 2; no_ring++) {
+		struct virtio_blk_options options = {.no_io_uring = no_ring, .queue_size = 256};
+		struct fixture f;
+		uint64_t buffer;
+		unsigned int done = 0;
+		struct vring_used_elem used;
+		struct blk *blk;
+
+		setup_with(&f, &options, 256, 0);
+		blk = (struct blk *)f.guest.device;
+		buffer = guest_alloc(&f.guest, DISK_SIZE);
+		put_header(&f, VIRTIO_BLK_T_IN, 0);
+		for (int i = 0; i < 64; i++) {
+			struct guest_buffer buffers[] = {{f.header, 16, false},
+							 {buffer, DISK_SIZE, true},
+							 {f.status, 1, true}};
+
+			guest_add(&f.guest, &f.guest.queues[0], buffers, 3);
+		}
+		/* 256 MiB: the turn ends long before. */
+		f.guest.device->ops->queue_notify(f.guest.device, 0);
+		cr_expect_not_null(blk->todo, "no_ring %d", no_ring);
+		cr_expect_leq(blk->counters[BLK_READ_BYTES].value +
+				      (uint64_t)blk->in_flight * BLK_PIECE,
+			      17ull << 20);
+		while (done < 64 && guest_run(&f.guest, 5000))
+			while (guest_used(&f.guest, &f.guest.queues[0], &used))
+				done++;
+		cr_expect_eq(done, 64u);
+		cr_expect_eq(blk->counters[BLK_READ_BYTES].value, 64ull * DISK_SIZE);
+		teardown(&f);
+	}
+}
+
+/* Storage that hangs: a reset, a pause and the end wait for it only so long. */
+Test(virtio_blk, requests_that_never_end_are_given_up, .timeout = 60)
+{
+	struct virtio_blk_options options = {.queue_size = 8};
+	struct fixture f;
+	struct blk *blk;
+	uint64_t start;
+
+	setup_with(&f, &options, 8, 0);
+	cr_assert_eq(request(&f, VIRTIO_BLK_T_IN, 0, 512, NULL), VIRTIO_BLK_S_OK);
+	blk = (struct blk *)f.guest.device;
+	if (!blk->ring_ready) {
+		teardown(&f);
+		cr_skip_test("no io_uring here");
+	}
+	blk->in_flight++; /* the kernel has it and never answers */
+	start = clock_now_ms();
+	f.guest.device->ops->pause(f.guest.device);
+	cr_expect_geq(clock_now_ms() - start, BLK_DRAIN_MS);
+	cr_expect_lt(clock_now_ms() - start, 2 * BLK_DRAIN_MS);
+	cr_expect(blk->stuck);
+	cr_expect_not_null(strstr(f.log.text, "1 requests did not end within 10 s"), "%s",
+			   f.log.text);
+	/* For good, and nobody waits again. */
+	start = clock_now_ms();
+	guest_stop(&f.guest);
+	cr_assert_eq(guest_start(&f.guest, f.guest.device, 8, 0), 0);
+	cr_expect_eq(request(&f, VIRTIO_BLK_T_IN, 0, 512, NULL), 0xee);
+	cr_expect_lt(clock_now_ms() - start, 5000u);
 	teardown(&f);
 }
 
