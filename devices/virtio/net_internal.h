@@ -77,8 +77,8 @@ struct net {
 	struct event_source *tx_timer;
 	struct rate_limiter rx_limiter;
 	struct rate_limiter tx_limiter;
-	struct net_rx *rx; /* allocated at the first activation */
-	struct iovec tx_iov[NET_CHAIN_IOVECS];
+	struct net_rx *rx;                         /* allocated at the first activation */
+	struct iovec tx_iov[1 + NET_CHAIN_IOVECS]; /* the first is for our copy of the header */
 	struct virtqueue_chain tx_chain;
 	bool tx_waiting; /* tx_chain waits for tokens */
 };
@@ -93,6 +93,12 @@ void net_receive(struct net *net);
 void net_transmit(struct net *net);
 void net_control(struct net *net);
 void net_forget_buffers(struct net *net);
+/*
+ * What the driver asks for in the header of a packet that it sends: only offloads that it has
+ * negotiated (5.1.6.2.1). Changes what the device has to ignore. Returns false when the packet is
+ * no use without the rest.
+ */
+bool net_header_is_allowed(const struct virtio_device *device, struct virtio_net_hdr_v1 *header);
 /* Recompute what depends on the offloads in force. */
 void net_offloads_changed(struct net *net);
 

@@ -222,30 +222,91 @@ void net_receive(struct net *net)
 
 /* Transmit (5.1.6.2). */
 
-static void send_chain(struct net *net, const struct virtqueue_chain *chain)
+bool net_header_is_allowed(const struct virtio_device *device, struct virtio_net_hdr_v1 *header)
 {
+	uint8_t type = header->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+
+	/* The other flags are for received packets, and so is num_buffers. */
+	header->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	header->num_buffers = 0;
+	if (header->flags && !virtio_device_has(device, VIRTIO_NET_F_CSUM))
+		return false;
+	if (header->gso_type & VIRTIO_NET_HDR_GSO_ECN &&
+	    !virtio_device_has(device, VIRTIO_NET_F_HOST_ECN))
+		return false;
+	switch (type) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return !(header->gso_type & VIRTIO_NET_HDR_GSO_ECN);
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return virtio_device_has(device, VIRTIO_NET_F_HOST_TSO4);
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return virtio_device_has(device, VIRTIO_NET_F_HOST_TSO6);
+	default:
+		return false;
+	}
+}
+
+/*
+ * The chain with our copy of its header in front: what was checked is what the tap gets. The entry
+ * before the chain's first is free. Returns the number of entries from *@first on.
+ */
+static uint32_t take_header(const struct virtqueue_chain *chain, struct virtio_net_hdr_v1 *header,
+			    struct iovec **first)
+{
+	struct iovec *iov = chain->iov;
+	uint32_t count = chain->out_count;
+	size_t left = NET_HEADER;
+
+	virtqueue_iov_read(iov, count, 0, header, NET_HEADER);
+	for (; count && iov->iov_len <= left; iov++, count--)
+		left -= iov->iov_len;
+	if (count && left) {
+		iov->iov_base = (uint8_t *)iov->iov_base + left;
+		iov->iov_len -= left;
+	}
+	*first = iov - 1;
+	**first = (struct iovec){header, NET_HEADER};
+	return count + 1;
+}
+
+static bool send_packet(struct net *net, const struct virtqueue_chain *chain)
+{
+	struct virtio_net_hdr_v1 header;
+	struct iovec *first;
+	uint32_t count;
 	ssize_t n;
 
 	if (chain->out_bytes <= NET_HEADER || chain->out_count > NET_RX_IOVECS ||
-	    atomic_load(&net->link_down)) {
-		net_count(net, NET_TX_DROPPED, 1);
+	    atomic_load(&net->link_down))
+		return false;
+	count = take_header(chain, &header, &first);
+	if (!net_header_is_allowed(&net->device, &header)) {
+		log_limited(net->device.environment.logger, &net->limit, LOG_LEVEL_WARNING,
+			    net->name,
+			    "packet of %" PRIu64 " bytes dropped: its header asks for an offload "
+			    "that the guest's driver has not negotiated (flags %#x, type %#x)",
+			    chain->out_bytes, header.flags, header.gso_type);
+		return false;
+	}
+	do {
+		n = writev(net->tap.fd, first, (int)count);
+	} while (n < 0 && errno == EINTR);
+	/* As a cable would: full, down, or a frame nobody can make sense of. */
+	if (n < 0 && errno != EAGAIN && errno != ENOBUFS)
+		log_limited(net->device.environment.logger, &net->limit, LOG_LEVEL_WARNING,
+			    net->name, "tap %s: packet of %" PRIu64 " bytes dropped: %s%s",
+			    net->tap.name, chain->out_bytes, strerror(errno),
+			    errno == EIO ? "; use ip link set ... up" : "");
+	return n >= 0;
+}
+
+static void send_chain(struct net *net, const struct virtqueue_chain *chain)
+{
+	if (send_packet(net, chain)) {
+		net_count(net, NET_TX_PACKETS, 1);
+		net_count(net, NET_TX_BYTES, chain->out_bytes - NET_HEADER);
 	} else {
-		do {
-			n = writev(net->tap.fd, chain->iov, (int)chain->out_count);
-		} while (n < 0 && errno == EINTR);
-		if (n < 0) {
-			/* As a cable would: full, down, or a frame nobody can make sense of. */
-			net_count(net, NET_TX_DROPPED, 1);
-			if (errno != EAGAIN && errno != ENOBUFS)
-				log_limited(net->device.environment.logger, &net->limit,
-					    LOG_LEVEL_WARNING, net->name,
-					    "tap %s: packet of %" PRIu64 " bytes dropped: %s%s",
-					    net->tap.name, chain->out_bytes, strerror(errno),
-					    errno == EIO ? "; use ip link set ... up" : "");
-		} else {
-			net_count(net, NET_TX_PACKETS, 1);
-			net_count(net, NET_TX_BYTES, chain->out_bytes - NET_HEADER);
-		}
+		net_count(net, NET_TX_DROPPED, 1);
 	}
 	virtqueue_push(&net->device.queues[NET_TX], chain->head, 0);
 }
@@ -279,7 +340,8 @@ void net_transmit(struct net *net)
 	}
 	virtqueue_disable_kicks(queue);
 	while (budget && again) {
-		int result = virtqueue_pop(queue, &net->tx_chain, net->tx_iov, NET_CHAIN_IOVECS);
+		int result =
+			virtqueue_pop(queue, &net->tx_chain, net->tx_iov + 1, NET_CHAIN_IOVECS);
 
 		if (result < 0) {
 			virtio_device_broken(&net->device, queue->error);

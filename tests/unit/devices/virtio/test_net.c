@@ -228,6 +228,7 @@ Test(virtio_net, transmit_passes_header_and_frame, .timeout = 20)
 	setup(&f, &options, 0);
 	gpa = guest_alloc(&f.guest, 4096);
 	memset(guest_at(&f.guest, gpa, 4096), 0x5a, 4096);
+	memset(guest_at(&f.guest, gpa, 4096), 0, NET_HEADER);
 	struct guest_buffer split[] = {
 		{gpa, 12, false}, {gpa + 12, 30, false}, {gpa + 512, 1000, false}};
 	struct guest_buffer joined = {gpa, 100, false};
@@ -245,6 +246,82 @@ Test(virtio_net, transmit_passes_header_and_frame, .timeout = 20)
 	cr_assert_eq(recv(f.peer, packet, sizeof(packet), 0), -1);
 	cr_assert_eq(count(&f, NET_TX_PACKETS), 2);
 	cr_assert_eq(count(&f, NET_TX_DROPPED), 1);
+	teardown(&f);
+}
+
+/* 5.1.6.2.1: the host's tap would do for the guest what its driver never agreed to. */
+Test(virtio_net, offloads_that_were_not_negotiated_are_dropped)
+{
+	const uint64_t csum = 1ull << VIRTIO_NET_F_CSUM, tso4 = 1ull << VIRTIO_NET_F_HOST_TSO4,
+		       tso6 = 1ull << VIRTIO_NET_F_HOST_TSO6, ecn = 1ull << VIRTIO_NET_F_HOST_ECN;
+	const struct {
+		uint64_t features;
+		uint8_t flags, type;
+		bool allowed;
+	} cases[] = {
+		{0, 0, VIRTIO_NET_HDR_GSO_NONE, true},
+		{0, VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_RSC_INFO, 0, true},
+		{0, VIRTIO_NET_HDR_F_NEEDS_CSUM, 0, false},
+		{csum, VIRTIO_NET_HDR_F_NEEDS_CSUM, 0, true},
+		{csum, 1, VIRTIO_NET_HDR_GSO_TCPV4, false},
+		{csum | tso4, 1, VIRTIO_NET_HDR_GSO_TCPV4, true},
+		{csum | tso4, 1, VIRTIO_NET_HDR_GSO_TCPV6, false},
+		{csum | tso6, 1, VIRTIO_NET_HDR_GSO_TCPV6, true},
+		{csum | tso4, 1, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN, false},
+		{csum | tso4 | ecn, 1, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN, true},
+		{csum | ecn, 1, VIRTIO_NET_HDR_GSO_ECN, false},
+		{UINT64_MAX, 1, VIRTIO_NET_HDR_GSO_UDP, false},
+		{UINT64_MAX, 1, 5 /* UDP_L4 */, false},
+		{UINT64_MAX, 1, 0x7f, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct virtio_device device = {.driver_features = cases[i].features};
+		struct virtio_net_hdr_v1 header = {
+			.flags = cases[i].flags, .gso_type = cases[i].type, .num_buffers = 9};
+
+		cr_expect_eq(net_header_is_allowed(&device, &header), cases[i].allowed, "case %zu",
+			     i);
+		cr_expect_eq(header.flags, cases[i].flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+		cr_expect_eq(header.num_buffers, 0);
+	}
+}
+
+/* The header lies anywhere in the chain, and the tap gets the copy that was checked. */
+Test(virtio_net, headers_are_checked_however_they_lie, .timeout = 20)
+{
+	struct virtio_net_options options = {.name = "net0"};
+	struct vring_used_elem used;
+	struct fixture f;
+	uint8_t packet[4096], *bytes;
+	uint64_t gpa;
+
+	setup(&f, &options, 1ull << VIRTIO_NET_F_CSUM);
+	gpa = guest_alloc(&f.guest, 4096);
+	bytes = guest_at(&f.guest, gpa, 4096);
+	memset(bytes, 0x5a, 4096);
+	memset(bytes, 0, NET_HEADER);
+	bytes[10] = 3; /* num_buffers */
+	for (uint32_t cut = 1; cut < 20; cut++) {
+		struct guest_buffer parts[] = {{gpa, cut, false}, {gpa + cut, 100 - cut, false}};
+
+		guest_add(&f.guest, &f.guest.queues[NET_TX], parts, 2);
+		cr_assert(guest_transact(&f.guest, NET_TX, &used));
+		cr_assert_eq(recv(f.peer, packet, sizeof(packet), 0), 100, "cut %u", cut);
+		cr_expect_eq(packet[10], 0);
+		cr_expect_eq(packet[12], 0x5a);
+		cr_expect_eq(packet[99], 0x5a);
+	}
+	bytes[0] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	for (uint32_t cut = 1; cut < 20; cut++) {
+		struct guest_buffer parts[] = {{gpa, cut, false}, {gpa + cut, 100 - cut, false}};
+
+		guest_add(&f.guest, &f.guest.queues[NET_TX], parts, 2);
+		cr_assert(guest_transact(&f.guest, NET_TX, &used));
+		cr_expect_eq(recv(f.peer, packet, sizeof(packet), 0), -1);
+	}
+	cr_expect_eq(count(&f, NET_TX_DROPPED), 19u);
+	cr_expect_not_null(strstr(f.text, "has not negotiated"), "%s", f.text);
 	teardown(&f);
 }
 
