@@ -30,6 +30,12 @@ static void listener_ready(void *opaque, uint32_t events)
 	vsock_accept(opaque);
 }
 
+static void timer_expired(void *opaque, uint32_t events)
+{
+	(void)events;
+	vsock_timer_expired(opaque);
+}
+
 static void vsock_queue_notify(struct virtio_device *device, uint16_t queue)
 {
 	struct vsock *vsock = vsock_of(device);
@@ -55,10 +61,15 @@ static int start(struct vsock *vsock)
 		return result ? result : set_running(vsock, 1);
 	}
 	result = vsock_watch_all(vsock);
-	if (result)
-		return result;
-	return event_loop_add(vsock->device.environment.loop, vsock->listen_fd, EPOLLIN,
-			      listener_ready, vsock, &vsock->listen_source);
+	if (!result)
+		result = event_loop_add_timer(vsock->device.environment.loop, timer_expired, vsock,
+					      &vsock->timer);
+	if (!result)
+		result = event_loop_add(vsock->device.environment.loop, vsock->listen_fd, EPOLLIN,
+					listener_ready, vsock, &vsock->listen_source);
+	if (!result)
+		vsock_timer_expired(vsock); /* handshakes that a pause interrupted */
+	return result;
 }
 
 static void stop(struct vsock *vsock)
@@ -69,6 +80,10 @@ static void stop(struct vsock *vsock)
 	}
 	event_source_remove(vsock->listen_source);
 	vsock->listen_source = NULL;
+	vsock->listener_silent = false;
+	event_source_remove(vsock->timer);
+	vsock->timer = NULL;
+	vsock->timer_armed = false;
 	vsock_unwatch_all(vsock);
 }
 

@@ -16,7 +16,7 @@ struct virtio_vsock_options {
 	uint64_t cid;             /* of the guest: 3 .. 0xfffffffe */
 	const char *socket;       /* path; copied; required unless vhost */
 	bool vhost;               /* use /dev/vhost-vsock */
-	uint32_t max_connections; /* 0: 1024 */
+	uint32_t max_connections; /* 0: 512, half of the usual limit of descriptors */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/fd.h"
 #include "devices/virtio/vsock_internal.h"
 
@@ -144,17 +145,80 @@ static struct vsock_connection *add_connection(struct vsock *vsock, int fd, enum
 	return connection;
 }
 
+/* An expiry that comes sooner than asked does no harm. */
+static void arm_timer(struct vsock *vsock, uint32_t ms)
+{
+	if (vsock->timer_armed && ms >= VSOCK_SWEEP_MS)
+		return;
+	vsock->timer_armed = !event_timer_set(vsock->timer, ms * 1000000ull, 0);
+}
+
+/* They stay in the backlog meanwhile, and the loop does not spin. */
+static void accept_later(struct vsock *vsock, int error)
+{
+	log_limited(vsock->device.environment.logger, &vsock->limit, LOG_LEVEL_WARNING, vsock->name,
+		    "vsock socket %s: cannot take a connection: %s; it is tried again every %u ms",
+		    vsock->path, strerror(error), VSOCK_ACCEPT_RETRY_MS);
+	vsock->listener_silent = true;
+	event_source_modify(vsock->listen_source, 0);
+	arm_timer(vsock, VSOCK_ACCEPT_RETRY_MS);
+}
+
 void vsock_accept(struct vsock *vsock)
 {
 	unsigned int i;
 
 	for (i = 0; i < ACCEPT_BATCH; i++) {
 		int fd = accept4(vsock->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct vsock_connection *connection;
 
-		if (fd < 0)
+		if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR))
 			return;
-		add_connection(vsock, fd, VSOCK_HANDSHAKING, 0, 0);
+		if (fd < 0) {
+			accept_later(vsock, errno);
+			return;
+		}
+		connection = add_connection(vsock, fd, VSOCK_HANDSHAKING, 0, 0);
+		if (!connection)
+			continue;
+		connection->since_ms = clock_now_ms();
+		arm_timer(vsock, VSOCK_SWEEP_MS);
 	}
+}
+
+/* Connections without ports are in one bucket. Returns how many shake hands still. */
+static unsigned int end_late_handshakes(struct vsock *vsock)
+{
+	struct vsock_connection *connection = vsock->buckets[0], *next;
+	uint64_t now = clock_now_ms();
+	unsigned int left = 0;
+
+	for (; connection; connection = next) {
+		next = connection->next_in_bucket;
+		if (connection->state != VSOCK_HANDSHAKING)
+			continue;
+		if (now - connection->since_ms < VSOCK_HANDSHAKE_MS) {
+			left++;
+			continue;
+		}
+		log_limited(vsock->device.environment.logger, &vsock->limit, LOG_LEVEL_WARNING,
+			    vsock->name,
+			    "vsock socket %s: a connection is closed: it did not send \"CONNECT "
+			    "PORT\" within %u s",
+			    vsock->path, VSOCK_HANDSHAKE_MS / 1000);
+		vsock_end(connection);
+	}
+	return left;
+}
+
+void vsock_timer_expired(struct vsock *vsock)
+{
+	vsock->timer_armed = false;
+	if (vsock->listener_silent)
+		event_source_modify(vsock->listen_source, EPOLLIN);
+	vsock->listener_silent = false;
+	if (end_late_handshakes(vsock))
+		arm_timer(vsock, VSOCK_SWEEP_MS);
 }
 
 void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *header)

@@ -18,7 +18,10 @@
 #define VSOCK_HANDSHAKE           32u    /* "CONNECT 4294967295\n" fits */
 #define VSOCK_BUCKETS             256u
 #define VSOCK_RESETS              64u /* refusals that wait for a receive buffer */
-#define VSOCK_DEFAULT_CONNECTIONS 1024u
+#define VSOCK_DEFAULT_CONNECTIONS 512u
+#define VSOCK_HANDSHAKE_MS        5000u /* for "CONNECT <port>" to come */
+#define VSOCK_SWEEP_MS            1000u /* how often it is looked at */
+#define VSOCK_ACCEPT_RETRY_MS     100u  /* when there were no descriptors or memory */
 #define VSOCK_FIRST_HOST_PORT     (1u << 30)
 /* Packets before other devices of the loop get their turn. */
 #define VSOCK_BUDGET 64u
@@ -68,6 +71,7 @@ struct vsock_connection {
 	uint32_t buffer_start;
 	char handshake[VSOCK_HANDSHAKE];
 	uint32_t handshake_length;
+	uint64_t since_ms; /* the handshake began */
 };
 
 struct vsock_reset {
@@ -99,6 +103,9 @@ struct vsock {
 
 	/* Owned by whoever may run the queues. */
 	struct event_source *listen_source;
+	bool listener_silent; /* until the timer */
+	struct event_source *timer;
+	bool timer_armed;
 	uint32_t connection_count;
 	uint32_t next_port;
 	struct vsock_connection *buckets[VSOCK_BUCKETS];
@@ -165,6 +172,8 @@ void vsock_receive(struct vsock *vsock);
 /* vsock_host.c: the host's ends. */
 /* A host process waits in accept(). */
 void vsock_accept(struct vsock *vsock);
+/* Take processes again that had to wait; end those that do not say what they want. */
+void vsock_timer_expired(struct vsock *vsock);
 /* The guest wants "<path>_<port>". */
 void vsock_guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *header);
 /* Stop / start watching all sockets (pause). Returns 0 or -errno. */

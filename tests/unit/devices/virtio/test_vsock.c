@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <linux/virtio_vsock.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "devices/virtio/vsock.h"
 #include "guest.h"
@@ -510,6 +512,65 @@ Test(virtio_vsock, connections_are_bounded, .timeout = 20)
 	}
 	cr_assert_eq(open_count, 3);
 	cr_assert_not_null(strstr(f.text, "refused"), "%s", f.text);
+	teardown(&f);
+}
+
+/* Without descriptors the listener would be ready for ever, and the loop do nothing else. */
+Test(virtio_vsock, without_descriptors_the_listener_is_silent_for_a_while, .timeout = 20)
+{
+	struct rlimit before, none;
+	struct timespec begin, end;
+	struct event_source *timer;
+	struct packet packet;
+	struct fixture f;
+	int fd, probe;
+
+	setup(&f, 0, 8);
+	fd = host_connect(f.path);
+	cr_assert_eq(write(fd, "CONNECT 77\n", 11), 11);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(event_loop_add_timer(f.guest.loop, guest_timeout, &f.guest, &timer), 0);
+	cr_assert_eq(event_timer_set(timer, 1000000000, 0), 0);
+	probe = dup(0);
+	close(probe);
+	none = before;
+	none.rlim_cur = (rlim_t)probe;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+	cr_assert_eq(event_loop_run(f.guest.loop), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	event_source_remove(timer);
+	cr_expect_lt((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000,
+		     300, "the loop spins");
+	cr_expect_not_null(strstr(f.text, "Too many open files"), "%s", f.text);
+	/* It was only waiting. */
+	cr_assert(receive(&f, &packet, 5000));
+	cr_expect_eq(packet.header.op, VIRTIO_VSOCK_OP_REQUEST);
+	cr_expect_eq(packet.header.dst_port, 77);
+	close(fd);
+	teardown(&f);
+}
+
+Test(virtio_vsock, who_says_nothing_is_closed, .timeout = 20)
+{
+	struct packet packet;
+	struct fixture f;
+	char byte;
+	int mute, late;
+
+	setup(&f, 0, 8);
+	mute = host_connect(f.path);
+	cr_expect_not(receive(&f, &packet, 3000));
+	cr_expect(recv(mute, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	late = host_connect(f.path);
+	cr_expect_not(receive(&f, &packet, 3500));
+	cr_expect_eq(recv(mute, &byte, 1, MSG_DONTWAIT), 0);
+	cr_expect(recv(late, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "it has its own time");
+	cr_expect_not_null(strstr(f.text, "did not send \"CONNECT PORT\" within 5 s"), "%s",
+			   f.text);
+	close(mute);
+	close(late);
 	teardown(&f);
 }
 
