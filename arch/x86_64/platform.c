@@ -152,7 +152,7 @@ void arch_platform_destroy(struct arch_platform *platform)
 void arch_platform_flush(struct arch_platform *platform)
 {
 	if (platform && platform->serial_backend)
-		serial_backend_flush(platform->serial_backend);
+		serial_backend_finish(platform->serial_backend);
 }
 
 int arch_platform_power_button(struct arch_platform *platform)

@@ -12,8 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "devices/legacy/serial_open.h"
+#include "core/clock.h"
 #include "core/fd.h"
+#include "devices/legacy/serial_open.h"
 
 #define OUTPUT_SIZE     65536u
 #define OUTPUT_HIGH     4096u    /* written at once instead of by the timer */
@@ -43,6 +44,7 @@ struct serial_backend {
 	bool timer_armed;
 	bool output_blocked; /* wait for EPOLLOUT */
 	uint64_t dropped;
+	uint64_t finish_ms; /* when serial_backend_finish() gives up; 0: it was not called */
 	struct log_ratelimit dropped_limit;
 	struct log_ratelimit client_limit; /* clients come and go as they like */
 
@@ -215,6 +217,44 @@ void serial_backend_flush(struct serial_backend *backend)
 	pthread_mutex_lock(&backend->lock);
 	backend_drain(backend);
 	pthread_mutex_unlock(&backend->lock);
+}
+
+void serial_backend_finish(struct serial_backend *backend)
+{
+	uint64_t now = clock_now_ms();
+
+	pthread_mutex_lock(&backend->lock);
+	if (!backend->finish_ms)
+		backend->finish_ms = now + SERIAL_BACKEND_FINISH_MS;
+	backend_drain(backend);
+	/* A pseudo terminal takes its first pages whether somebody reads them or not. */
+	while (backend->output_blocked && !backend->channel.pty_path[0] &&
+	       (now = clock_now_ms()) < backend->finish_ms) {
+		struct pollfd wait = {.fd = backend->channel.output_fd, .events = POLLOUT};
+
+		poll(&wait, 1, (int)(backend->finish_ms - now));
+		backend_drain(backend);
+	}
+	pthread_mutex_unlock(&backend->lock);
+}
+
+/* After the last write: nothing comes of what is still queued. */
+static void backend_tell_lost(struct serial_backend *backend)
+{
+	bool somebody = backend->channel.output_fd >= 0;
+
+	backend->dropped += backend->output.count;
+	ring_discard(&backend->output, backend->output.count);
+	if (!backend->dropped)
+		return;
+	if (somebody)
+		log_warning(backend->logger, backend->name,
+			    "%" PRIu64 " bytes of the output are lost: nobody took them in time",
+			    backend->dropped);
+	else
+		log_info(backend->logger, backend->name,
+			 "%" PRIu64 " bytes of the output are lost: nobody was connected",
+			 backend->dropped);
 }
 
 static void backend_timer(void *opaque, uint32_t epoll_events)
@@ -456,7 +496,8 @@ void serial_backend_destroy(struct serial_backend *backend)
 	event_source_remove(backend->output_source);
 	backend->input_source = NULL;
 	backend->output_source = NULL;
-	serial_backend_flush(backend);
+	serial_backend_finish(backend);
+	backend_tell_lost(backend);
 	serial_channel_close(&backend->channel);
 	pthread_mutex_destroy(&backend->lock);
 	free(backend->input.bytes);

@@ -70,6 +70,14 @@ void serial_backend_write(struct serial_backend *backend, const uint8_t *bytes, 
 /* Write out what is queued, as far as that goes without waiting. Any thread. */
 void serial_backend_flush(struct serial_backend *backend);
 
+/*
+ * serial_backend_finish() - the end: what is queued is written while there is somebody to read it,
+ * waiting SERIAL_BACKEND_FINISH_MS at most from the first call on. The loop does not run any more.
+ * The destruction does it too, and then logs how many bytes were lost in all.
+ */
+#define SERIAL_BACKEND_FINISH_MS 5000u
+void serial_backend_finish(struct serial_backend *backend);
+
 /* Bytes that were dropped because nobody took them. Any thread. */
 uint64_t serial_backend_dropped(struct serial_backend *backend);
 

@@ -115,9 +115,10 @@ void machine_console_flush(struct machine_console *console)
 {
 	if (!console || !console->backend)
 		return;
-	while (pump_output(console))
-		;
-	serial_backend_flush(console->backend);
+	/* Each piece goes on before the next comes: the backend drops what it has no room for. */
+	do
+		serial_backend_finish(console->backend);
+	while (pump_output(console));
 }
 
 void machine_console_destroy(struct machine_console *console)

@@ -10,8 +10,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "devices/legacy/serial_backend.h"
 
 struct host {
@@ -194,6 +196,89 @@ Test(legacy_serial_backend, a_stuck_reader_costs_bytes_not_time, .timeout = 20)
 	stop(&h);
 	close(out[0]);
 	close(out[1]);
+}
+
+struct late_reader {
+	int fd;
+	size_t total;
+};
+
+static void *read_late(void *opaque)
+{
+	struct late_reader *reader = opaque;
+	const struct timespec late = {.tv_sec = 1};
+	char bytes[4096];
+	ssize_t length;
+
+	nanosleep(&late, NULL); /* the subject of the test: the writer has ended by then */
+	while ((length = read(reader->fd, bytes, sizeof(bytes))) > 0)
+		reader->total += (size_t)length;
+	return NULL;
+}
+
+/* A panic message stands at the end. */
+Test(legacy_serial_backend, the_end_waits_for_the_reader, .timeout = 20)
+{
+	struct serial_backend_options options = {.kind = SERIAL_BACKEND_FDS, .input_fd = -1};
+	struct late_reader reader;
+	pthread_t thread;
+	struct host h;
+	int out[2];
+
+	cr_assert_eq(pipe(out), 0);
+	options.output_fd = out[1];
+	cr_assert_eq(start(&h, &options), 0);
+	for (int i = 0; i < 96016; i++)
+		serial_backend_write(h.backend, (const uint8_t *)"x", 1);
+	cr_assert_eq(serial_backend_dropped(h.backend), 0);
+	reader = (struct late_reader){.fd = out[0]};
+	cr_assert_eq(pthread_create(&thread, NULL, read_late, &reader), 0);
+	stop(&h);
+	close(out[1]);
+	pthread_join(thread, NULL);
+	cr_expect_eq(reader.total, 96016u);
+	close(out[0]);
+}
+
+static char said[1024];
+
+static void on_message(void *opaque, enum log_level level, const char *object, const char *message)
+{
+	(void)opaque;
+	(void)level;
+	snprintf(said, sizeof(said), "%s: %s", object, message);
+}
+
+/* ... but not for ever, and the loss is told to the byte. */
+Test(legacy_serial_backend, what_nobody_took_is_counted_at_the_end, .timeout = 20)
+{
+	const struct logger logger = {on_message, NULL, LOG_LEVEL_DEBUG};
+	struct serial_backend_options options = {
+		.kind = SERIAL_BACKEND_FDS, .input_fd = -1, .logger = &logger};
+	char expected[128];
+	size_t total = 0;
+	uint64_t begin;
+	struct host h;
+	char bytes[4096];
+	ssize_t length;
+	int out[2];
+
+	cr_assert_eq(pipe(out), 0);
+	options.output_fd = out[1];
+	cr_assert_eq(start(&h, &options), 0);
+	for (int i = 0; i < 300000; i++)
+		serial_backend_write(h.backend, (const uint8_t *)"x", 1);
+	begin = clock_now_ms();
+	stop(&h);
+	cr_expect_geq(clock_now_ms() - begin, SERIAL_BACKEND_FINISH_MS - 100);
+	cr_expect_lt(clock_now_ms() - begin, 2 * SERIAL_BACKEND_FINISH_MS);
+	close(out[1]);
+	while ((length = read(out[0], bytes, sizeof(bytes))) > 0)
+		total += (size_t)length;
+	snprintf(expected, sizeof(expected), "serial0: %zu bytes of the output are lost",
+		 300000 - total);
+	cr_expect_eq(strncmp(said, expected, strlen(expected)), 0, "%s, not %s", said, expected);
+	close(out[0]);
 }
 
 Test(legacy_serial_backend, input_waits_for_the_receiver, .timeout = 20)
