@@ -9,13 +9,20 @@ debug_begin() {
     lab_check "debug: kmemleak is on" bash -c "echo scan >$leaks && echo clear >$leaks"
 }
 
+# debug_lockdep: it has had no complaint, and its tables are not full; else it checks nothing any more. A case that goes on with what the
+# kernel itself does wrong (aer_inject takes a spinlock under a raw one) calls this before; else debug_end does.
+debug_lockdep() {
+    [[ -z ${debug_lockdep_seen-} ]] || return 0
+    debug_lockdep_seen=1
+    lab_check "debug: lockdep is still awake" grep -qE '^ *debug_locks: *1' /proc/lockdep_stats
+}
+
 # debug_end: nothing may be lost of what was allocated since.
 debug_end() {
     echo scan >$leaks
     sleep 6 # kmemleak says nothing of objects younger than five seconds
     echo scan >$leaks && echo scan >$leaks
     lab_equal "debug: kmemleak finds nothing" "" "$(head -n 40 $leaks)"
-    # After its first complaint, or when its tables are full, it checks nothing any more.
-    lab_check "debug: lockdep is still awake" grep -qE '^ *debug_locks: *1' /proc/lockdep_stats
+    debug_lockdep
     lab_check "debug: KASAN is in the kernel" bash -c 'zcat /proc/config.gz | grep -qx CONFIG_KASAN=y'
 }

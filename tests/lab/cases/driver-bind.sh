@@ -115,6 +115,7 @@ driver_bind "${devices[7]}"
 driver-uapi-test --device "${devices[7]}" --name bind-root-port --topology B --dpa 0x10000000 --summary statements | tee root-port.out
 lab_check "bind: hot reset was tried" grep -q 's41n the mapping after the hot reset' root-port.out
 # And PCIe errors, which the port reports: recovered by the kernel and the driver while a user has the device.
+if declare -F debug_lockdep >/dev/null; then debug_lockdep; fi
 modprobe aer_inject
 driver-uapi-test --device "${devices[7]}" --name bind-errors --topology B --dpa 0x10000000 errors
 lab_equal "bind: the kernel saw both errors recovered" 2 "$(dmesg | grep -c 'device recovery successful')"
