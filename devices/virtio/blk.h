@@ -35,6 +35,12 @@ struct virtio_blk_options {
 int virtio_blk_create(const struct virtio_blk_options *options, struct virtio_device **device);
 
 /*
+ * virtio_blk_foreign_format() - the name of a format that is not raw, by the first bytes of the
+ * image @fd, which may be read in blocks of @block_size only; NULL: none that is known.
+ */
+const char *virtio_blk_foreign_format(int fd, uint32_t block_size);
+
+/*
  * virtio_blk_prepare() - make the ring now, in the thread that runs the environment's loop and
  * before a filter forbids it; else the first kick does. Where rings are forbidden or too old to be
  * restricted to the disk's own requests, the disk works without one. Returns 0 or -errno of

@@ -165,25 +165,32 @@ static const struct {
 	{"VDI", 0x40, 4, "\x7f\x10\xda\xbe"},
 };
 
-/* A guest would take the headers of such an image for its first sectors. */
-static int refuse_formats(const struct blk_image *image, const struct logger *logger,
-			  const char *name)
+const char *virtio_blk_foreign_format(int fd, uint32_t block_size)
 {
-	size_t bytes = image->block_size > PROBE_BLOCK ? image->block_size : PROBE_BLOCK;
+	size_t bytes = block_size > PROBE_BLOCK ? block_size : PROBE_BLOCK;
 	const char *found = NULL;
 	void *buffer;
 	ssize_t got;
 
 	if (posix_memalign(&buffer, bytes, bytes))
-		return -ENOMEM;
+		return NULL;
 	/* What cannot be read is the guest's I/O error later. */
-	got = pread(image->fd, buffer, bytes, 0);
+	got = pread(fd, buffer, bytes, 0);
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]) && !found; i++)
 		if (got >= (ssize_t)(formats[i].offset + formats[i].length) &&
 		    !memcmp((char *)buffer + formats[i].offset, formats[i].magic,
 			    formats[i].length))
 			found = formats[i].name;
 	free(buffer);
+	return found;
+}
+
+/* A guest would take the headers of such an image for its first sectors. */
+static int refuse_formats(const struct blk_image *image, const struct logger *logger,
+			  const char *name)
+{
+	const char *found = virtio_blk_foreign_format(image->fd, image->block_size);
+
 	if (!found)
 		return 0;
 	log_error(logger, name,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "core/fd.h"
 #include "passthrough/device/internal.h"
@@ -10,10 +11,17 @@
 #include "passthrough/vfio-user/client.h"
 
 /* The caller keeps its descriptor, the transport closes this one. Returns 0 or -errno. */
-static int keep(int *kept, int fd)
+static int keep(const struct passthrough_device *device, int *kept, int fd)
 {
+	int result;
+
 	*kept = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return fd >= 0 && *kept < 0 ? -errno : 0;
+	if (fd < 0 || *kept >= 0)
+		return 0;
+	result = -errno;
+	log_error(device->environment.logger, device->id, "descriptor %d: %s; give an open one", fd,
+		  strerror(-result));
+	return result;
 }
 
 static int open_kernel(struct passthrough_device *device,
@@ -32,10 +40,10 @@ static int open_kernel(struct passthrough_device *device,
 		.spaces = device->environment.spaces,
 	};
 	int *kept = group ? &kernel.group_fd : &kernel.device_fd;
-	int result = keep(kept, way->fd);
+	int result = keep(device, kept, way->fd);
 
 	if (!result)
-		result = keep(&kernel.iommufd_fd, way->iommufd);
+		result = keep(device, &kernel.iommufd_fd, way->iommufd);
 	if (result) {
 		fd_close(kept);
 		return result;
@@ -51,7 +59,7 @@ static int open_user(struct passthrough_device *device,
 
 	if (way->kind == PASSTHROUGH_WAY_VFIO_USER_SOCKET)
 		return vfio_user_connect(way->name, transport, &device->transport);
-	result = keep(&fd, way->fd);
+	result = keep(device, &fd, way->fd);
 	return result ? result : vfio_user_attach(fd, transport, &device->transport);
 }
 

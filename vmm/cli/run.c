@@ -267,6 +267,12 @@ int cli_status_of_error(int error)
 	case -ENOTSUP:
 	case -ENOSPC:
 	case -E2BIG:
+	case -EBADF:
+	case -EADDRINUSE:
+	case -ECONNREFUSED:
+	case -ENOTDIR:
+	case -ENAMETOOLONG:
+	case -ELOOP:
 		return CLI_BAD_CONFIG;
 	case -ENOEXEC:
 		return CLI_BAD_KERNEL;

@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "core/fd.h"
 #include "core/units.h"
+#include "devices/virtio/blk.h"
 #include "vmm/config/text.h"
 
 /* Opens a file that must exist; -1 after the problem was told. */
@@ -164,6 +165,7 @@ static void probe_disk(const struct machine_specification *specification, size_t
 {
 	const struct specification_disk *disk = &specification->disks[index];
 	struct stat status, other;
+	const char *format;
 	int fd;
 
 	if (!disk->path)
@@ -171,8 +173,14 @@ static void probe_disk(const struct machine_specification *specification, size_t
 	fd = open_file(problems, disk->id, disk->path, disk->readonly ? O_RDONLY : O_RDWR, &status);
 	if (fd < 0)
 		return;
+	format = S_ISREG(status.st_mode) ? virtio_blk_foreign_format(fd, 0) : NULL;
 	close(fd);
-	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+	if (format)
+		problem_add(problems,
+			    "%s: %s is a %s image; a raw one is needed: qemu-img convert "
+			    "-O raw makes it",
+			    disk->id, disk->path, format);
+	else if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
 		problem_add(problems, "%s: %s is neither a file nor a block device", disk->id,
 			    disk->path);
 	else if (S_ISREG(status.st_mode) && (!status.st_size || status.st_size % 512))

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,8 +23,19 @@ static void probe_net(const struct specification_net *net, struct problems *prob
 {
 	char path[96];
 
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
 	if (net->fd >= 0 && !is_open(net->fd))
 		problem_add(problems, "%s: fd=%d is no open descriptor", net->id, net->fd);
+	else if (net->fd >= 0 &&
+		 (ioctl(net->fd, TUNGETIFF, &request) || !(request.ifr_flags & IFF_TAP) ||
+		  !(request.ifr_flags & IFF_VNET_HDR)))
+		problem_add(
+			problems,
+			"%s: fd=%d is no tap with the virtio-net header; open it with IFF_TAP | "
+			"IFF_NO_PI | IFF_VNET_HDR",
+			net->id, net->fd);
 	if (!net->tap || !*net->tap || strchr(net->tap, '/'))
 		return;
 	/* One that does not exist can be made. */
@@ -140,6 +154,10 @@ static void probe_device(const struct passthrough_options *options, struct probl
 		problem_add(problems, "%s: descriptor %d is not open", options->id, way->fd);
 	if (way->iommufd >= 0 && !is_open(way->iommufd))
 		problem_add(problems, "%s: iommufd=%d is not open", options->id, way->iommufd);
+	if (way->kind == PASSTHROUGH_WAY_VFIO_CDEV_FD && way->iommufd < 0 &&
+	    access("/dev/iommu", R_OK | W_OK))
+		problem_add(problems, "%s: cannot open /dev/iommu: %s", options->id,
+			    strerror(errno));
 	if (!way->name)
 		return;
 	if (way->kind != PASSTHROUGH_WAY_VFIO_USER_SOCKET)

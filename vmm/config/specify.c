@@ -8,6 +8,10 @@
 #include "vmm/config/text.h"
 #include "vmm/machine/layout.h"
 
+/* KVM counts the pages of a slot in 31 bits: 4 KiB less than this, and RAM below 4 GiB is another.
+ */
+#define MEMORY_MAX (8192 * GIB)
+
 #define DEFAULT_MEMORY_BYTES (512 * MIB)
 
 static uint32_t or_one(uint32_t value)
@@ -122,6 +126,11 @@ static void specify_memory(const struct cxvm_memory *from, struct specification_
 	if (toggle_on(from->hugepages, false))
 		memory->page_size = page;
 	unit = memory_unit(memory);
+	if (memory->bytes > MEMORY_MAX)
+		problem_add(problems,
+			    "memory: size is %" PRIu64 " GiB; one slot of KVM has %" PRIu64
+			    " GiB at most",
+			    memory->bytes / GIB, MEMORY_MAX / GIB);
 	if (memory->bytes % unit)
 		problem_add(problems, "memory: size must be a multiple of %" PRIu64 " MiB",
 			    unit / MIB);

@@ -128,7 +128,11 @@ static void specify_net(const struct cxvm_net *from, size_t index,
 		problem_add(problems, "net[%zu]: give tap or fd, not both", index);
 	if (from->use_fd && from->fd < 0)
 		problem_add(problems, "net[%zu]: fd=%d is no open descriptor", index, from->fd);
-	if (from->tap && strlen(from->tap) > TAP_NAME_MAX)
+	if (from->tap && (!*from->tap || strpbrk(from->tap, "/: \t\n") || !strcmp(from->tap, ".") ||
+			  !strcmp(from->tap, "..")))
+		problem_add(problems, "net[%zu]: tap=%s is no name of an interface", index,
+			    from->tap);
+	else if (from->tap && strlen(from->tap) > TAP_NAME_MAX)
 		problem_add(problems, "net[%zu]: tap=%s is longer than an interface name (%u)",
 			    index, from->tap, TAP_NAME_MAX);
 	if (from->mtu && from->mtu < MTU_MIN)
@@ -160,7 +164,7 @@ static void specify_console(const struct cxvm_console *from, enum cxvm_console_m
 	console->path = from->path;
 	if (console->mode != CXVM_CONSOLE_FILE && console->mode != CXVM_CONSOLE_SOCKET)
 		return;
-	if (!from->path)
+	if (!from->path || !*from->path)
 		problem_add(problems, "%s: mode file or socket needs a path", what);
 	else if (console->mode == CXVM_CONSOLE_SOCKET && strlen(from->path) > SOCKET_PATH_MAX)
 		problem_add(problems, "%s: the path of the socket is longer than %zu bytes", what,

@@ -115,8 +115,13 @@ static int add_net(struct machine_part *part)
 	if (net->fd >= 0) {
 		/* The configuration keeps its fd: the device owns what it is given. */
 		options.fd = fcntl(net->fd, F_DUPFD_CLOEXEC, 0);
-		if (options.fd < 0)
-			return -errno;
+		if (options.fd < 0) {
+			int error = -errno;
+
+			log_error(part->machine->logger, net->id, "fd=%d: %s; give an open tap",
+				  net->fd, strerror(-error));
+			return error;
+		}
 	}
 	result = virtio_net_create(&options, &device);
 	if (result && options.fd >= 0)
