@@ -90,8 +90,11 @@ void passthrough_visit_segments(struct passthrough_device *device,
 	pthread_mutex_lock(&device->lock);
 	for (uint32_t i = 0; i < device->segment_count; i++) {
 		const struct bar_segment *from = &device->segments[i];
+		bool io = from->bar < PCI_BAR_COUNT && device->config_facts.bars[from->bar].io;
 		const struct passthrough_segment segment = {
-			.kind = listed_kind(from),
+			/* No port is in the guest without an exit. */
+			.kind = io ? PASSTHROUGH_SEGMENT_FORWARDED : listed_kind(from),
+			.io = io,
 			.bar = from->bar,
 			.offset = from->offset,
 			.size = from->size,

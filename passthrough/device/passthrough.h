@@ -89,6 +89,7 @@ struct passthrough_segment {
 	unsigned int bar; /* 0 to 6; the decoder's number for DPA */
 	uint64_t offset;  /* in the BAR; device physical address for DPA */
 	uint64_t size;
+	bool io;      /* of an I/O BAR: gpa is an I/O port */
 	bool mapped;  /* the guest can reach it now */
 	uint64_t gpa; /* valid while mapped */
 };

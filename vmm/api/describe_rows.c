@@ -18,6 +18,7 @@ static const struct {
 	[DESCRIPTION_DPA] = {"CXL memory", "#41ab5d"},
 	[DESCRIPTION_TRAPPED] = {"trapped", "#fc9272"},
 	[DESCRIPTION_KVM] = {"KVM", "#fdd49e"},
+	[DESCRIPTION_PORT] = {"I/O port", "#ffffff"},
 };
 
 const char *description_kind_name(enum description_kind kind)
@@ -59,8 +60,10 @@ unsigned int description_depth(const struct description *description, size_t ind
 	const struct description_row *row = &description->rows[index];
 	unsigned int depth = 0;
 
-	for (size_t i = 0; i < index; i++)
-		if (row->base - description->rows[i].base < description->rows[i].size)
+	/* Ports are inside nothing, and nothing is inside them. */
+	for (size_t i = 0; i < index && row->kind != DESCRIPTION_PORT; i++)
+		if (description->rows[i].kind != DESCRIPTION_PORT &&
+		    row->base - description->rows[i].base < description->rows[i].size)
 			depth++;
 	return depth;
 }

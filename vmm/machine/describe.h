@@ -21,6 +21,7 @@ enum description_kind {
 	DESCRIPTION_DPA,     /* CXL memory, no exit */
 	DESCRIPTION_TRAPPED, /* served by the VMM */
 	DESCRIPTION_KVM,     /* served by KVM */
+	DESCRIPTION_PORT,    /* I/O ports, which are no addresses of memory */
 };
 
 struct description_row {

@@ -53,7 +53,7 @@ static void add_segment(void *opaque, const struct passthrough_segment *segment)
 		if (segment->kind == PASSTHROUGH_SEGMENT_DPA || segment->bar >= PCI_BAR_COUNT)
 			return;
 		gpa = bytes_get_le32(pci->config + PCI_BASE_ADDRESS_0 + 4 * segment->bar) &
-		      ~UINT32_C(0xf);
+		      (segment->io ? PCI_BASE_ADDRESS_IO_MASK : PCI_BASE_ADDRESS_MEM_MASK);
 		if (pci->bars[segment->bar].kind == PCI_BAR_MEMORY_64)
 			gpa |= (uint64_t)bytes_get_le32(pci->config + PCI_BASE_ADDRESS_0 +
 							4 * segment->bar + 4)
@@ -66,6 +66,11 @@ static void add_segment(void *opaque, const struct passthrough_segment *segment)
 		description_add(visit->description, gpa, segment->size, DESCRIPTION_DPA,
 				"%s: DPA 0x%" PRIx64 ", HDM decoder %u",
 				passthrough_id(visit->device), segment->offset, segment->bar);
+	else if (segment->io)
+		description_add(visit->description, gpa, segment->size, DESCRIPTION_PORT,
+				"%s: BAR %u + 0x%" PRIx64 ", I/O ports, %s",
+				passthrough_id(visit->device), segment->bar, segment->offset,
+				passthrough_segment_name(segment->kind));
 	else
 		description_add(visit->description, gpa, segment->size,
 				kind_of_segment(segment->kind), "%s: BAR %u + 0x%" PRIx64 ", %s",

@@ -53,6 +53,20 @@ static char *format(enum cxvm_format as)
 	return text;
 }
 
+/* They would be drawn inside the RAM that has the same numbers. */
+Test(describe, ports_are_no_part_of_the_map)
+{
+	char *text;
+
+	add(0xc000, 0x100, DESCRIPTION_PORT, "edu0: BAR 1 + 0x0, I/O ports, forwarded");
+	cr_expect_eq(description_depth(&description, description.count - 1), 0u);
+	add(0xc010, 0x10, DESCRIPTION_BAR, "in RAM");
+	cr_expect_eq(description_depth(&description, description.count - 1), 1u);
+	text = format(CXVM_FORMAT_TEXT);
+	cr_expect_not_null(strstr(text, "I/O port "), "%s", text);
+	free(text);
+}
+
 static void has(const char *text, const char *part)
 {
 	cr_expect(strstr(text, part) != NULL, "'%s' is missing in:\n%s", part, text);

@@ -1210,6 +1210,27 @@ static void on_segment(void *opaque, const struct passthrough_segment *segment)
 	cr_expect_not_null(passthrough_segment_name(segment->kind));
 }
 
+static void on_port_segment(void *opaque, const struct passthrough_segment *segment)
+{
+	cr_expect_eq(segment->io, segment->bar == 2);
+	if (!segment->io)
+		return;
+	++*(unsigned int *)opaque;
+	cr_expect_eq(segment->kind, PASSTHROUGH_SEGMENT_FORWARDED);
+}
+
+Test(passthrough, ports_are_listed_as_ports_and_forwarded)
+{
+	unsigned int ports = 0;
+
+	fake_init(&fake);
+	fake.config[PCI_BASE_ADDRESS_2] |= PCI_BASE_ADDRESS_SPACE_IO;
+	up();
+	passthrough_visit_segments(device, on_port_segment, &ports);
+	cr_expect_gt(ports, 0u);
+	machine_down();
+}
+
 Test(passthrough, the_listing_holds_every_kind_of_segment)
 {
 	unsigned int kinds[6] = {0};
