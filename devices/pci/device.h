@@ -155,20 +155,6 @@ int pci_add_dvsec(struct pci_device *device, uint16_t vendor, uint8_t revision, 
 int pci_add_express(struct pci_device *device, uint8_t port_type);
 
 /*
- * The power management capability (PCIe 7.5.2): D0 and D3hot without soft reset, no PME. BARs are
- * not decoded in D3hot. Returns the offset or -ENOSPC.
- */
-int pci_add_power_management(struct pci_device *device);
-
-/*
- * Find a capability in @config (walks are bounded). @id: PCI_CAP_ID_* / PCI_EXT_CAP_ID_*. Returns
- * the offset, or 0.
- */
-uint16_t pci_find_capability(const uint8_t *config, uint8_t id);
-uint16_t pci_find_ext_capability(const uint8_t *config, uint16_t id);
-uint16_t pci_find_dvsec(const uint8_t *config, uint16_t vendor, uint16_t dvsec_id);
-
-/*
  * pci_register_bar() - declare BAR @index. @ops NULL: the device maps it itself in bar_mapped().
  * Before pci_bus_add(). Returns 0 or -EINVAL (size no power of two or too small, index taken or out
  * of range, 64-bit at 5).

@@ -13,6 +13,7 @@
 #include "devices/pci/msi.h"
 #include "devices/pci/msix.h"
 #include "devices/pci/root_port.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 /* The lines of an interrupt controller, as one IOAPIC has them. */
 static const struct irq_lines lines = {.count = 24};

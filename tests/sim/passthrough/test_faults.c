@@ -9,6 +9,7 @@
 
 #include "sim_machine.h"
 #include "tests/sim/protocol/client.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 static const char *const kinds[] = {
 	"drop",        "stall",      "no-reply",    "error",     "wrong-id",      "wrong-command",

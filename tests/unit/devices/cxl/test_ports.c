@@ -7,6 +7,7 @@
 #include "devices/cxl/host_bridge.h"
 #include "devices/cxl/root_port.h"
 #include "tests/unit/devices/pci/fixture.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 static struct pci_fixture fixture;
 static struct pci_bus *bus;

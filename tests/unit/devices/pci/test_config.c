@@ -4,6 +4,7 @@
 
 #include "core/bytes.h"
 #include "tests/unit/devices/pci/fixture.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 static struct pci_fixture fixture;
 static struct pci_test_device test;

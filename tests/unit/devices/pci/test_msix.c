@@ -8,6 +8,7 @@
 #include "core/bytes.h"
 #include "devices/pci/msi.h"
 #include "tests/unit/devices/pci/fixture.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 #define VECTORS 70
 #define BAR     0xc0000000ull

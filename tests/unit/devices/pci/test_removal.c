@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/devices/pci/fixture.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 #define BAR   0xc0000000ull
 #define TABLE 0x1000u

@@ -7,6 +7,7 @@
 
 #include "devices/pci/msi.h"
 #include "tests/unit/devices/pci/fixture.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 static struct pci_fixture fixture;
 static struct pci_test_device test;

@@ -15,6 +15,7 @@
 #include "tests/unit/devices/pci/small_machine.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/device/internal.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 #define BAR0   0x800000000ull
 #define BAR2   0xc0000000u

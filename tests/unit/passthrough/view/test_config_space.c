@@ -8,6 +8,7 @@
 #include "devices/pci/msix.h"
 #include "tests/unit/passthrough/transport/info_image.h"
 #include "passthrough/view/config_space.h"
+#include "tests/unit/devices/pci/capabilities.h"
 
 static uint8_t config[4096];
 static struct config_facts facts;
