@@ -348,6 +348,19 @@ CXVM_API int cxvm_describe(struct cxvm *vm, enum cxvm_format format, char **text
  * running */
 
 /*
+ * cxvm_set_confine() - @confine(@opaque, @folders, @count) is called in the thread of cxvm_run(),
+ * when everything that the machine needs of the host is open and before it has any other thread:
+ * the place to give up what the process may do. In @folders (without a trailing "/", possibly
+ * relative) the machine goes on removing its sockets and connecting to others; they are valid
+ * during the call. A negative result ends cxvm_run() with it. NULL: nobody. Before cxvm_run();
+ * returns 0, or -EBUSY after it.
+ */
+CXVM_API int cxvm_set_confine(struct cxvm *vm,
+			      int (*confine)(void *opaque, const char *const *folders,
+					     size_t count),
+			      void *opaque);
+
+/*
  * cxvm_run() - build the machine in the calling thread, start it and wait until it stops. Threads
  * of its own serve it. @result may be NULL. Allowed in CREATED only (-EBUSY). Returns 0 when the
  * machine ran, whatever its reason to stop was, or why it could not start: -EINVAL (configuration),

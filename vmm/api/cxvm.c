@@ -128,6 +128,58 @@ static void machine_started(void *opaque)
 	change_state(opaque, CXVM_STATE_CREATED, CXVM_STATE_RUNNING);
 }
 
+int cxvm_set_confine(struct cxvm *vm,
+		     int (*confine)(void *opaque, const char *const *folders, size_t count),
+		     void *opaque)
+{
+	if (!vm)
+		return -EINVAL;
+	if (atomic_load(&vm->machine))
+		return -EBUSY;
+	vm->confine = confine;
+	vm->confine_opaque = opaque;
+	return 0;
+}
+
+/* The folder of the socket at @path, to be freed; NULL when there is no memory. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return strdup(".");
+	return strndup(path, slash > path ? (size_t)(slash - path) : 1);
+}
+
+/* The machine has its descriptors; what it does by name later is with sockets only. */
+static int confine(const struct cxvm *vm)
+{
+	const struct machine_specification *specification = &vm->specification;
+	const char *paths[3];
+	char *folders[3] = {NULL};
+	size_t count = 0, i;
+	int result = 0;
+
+	if (!vm->confine)
+		return 0;
+	if (specification->has_vsock && !specification->vsock.vhost)
+		paths[count++] = specification->vsock.socket;
+	if (specification->serial.mode == CXVM_CONSOLE_SOCKET)
+		paths[count++] = specification->serial.path;
+	if (specification->console.mode == CXVM_CONSOLE_SOCKET)
+		paths[count++] = specification->console.path;
+	for (i = 0; i < count && !result; i++) {
+		folders[i] = folder_of(paths[i]);
+		if (!folders[i])
+			result = -ENOMEM;
+	}
+	if (!result)
+		result = vm->confine(vm->confine_opaque, (const char *const *)folders, count);
+	for (i = 0; i < count; i++)
+		free(folders[i]);
+	return result;
+}
+
 int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 {
 	struct cxvm_exit ended = {.size = sizeof(ended)};
@@ -154,6 +206,9 @@ int cxvm_run(struct cxvm *vm, struct cxvm_exit *result)
 	if (error)
 		return error;
 	atomic_store(&vm->machine, machine);
+	error = confine(vm);
+	if (error)
+		return error;
 	if (atomic_load(&vm->stop_requested))
 		machine_stop(machine);
 	error = machine_run(machine, &ended);

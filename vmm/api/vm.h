@@ -19,6 +19,8 @@ struct cxvm {
 	void *log_opaque;
 	int kvm_fd; /* -1: open /dev/kvm */
 	int event_fd;
+	int (*confine)(void *opaque, const char *const *folders, size_t count);
+	void *confine_opaque;
 	struct machine_config config;               /* what was asked for */
 	struct machine_specification specification; /* of the machine; cxvm_run() fills it */
 	_Atomic(enum cxvm_state) state;

@@ -48,6 +48,8 @@ static const char run_help[] =
 	"                             --name=VALUE is --name VALUE; lists take several: --disk "
 	"path=a "
 	"path=b\n"
+	"  --sandbox on|off           empty root, no capabilities; default on with --user\n"
+	"  --user UID[:GID]           of the sandbox, when started as root\n"
 	"  --seccomp on|log|off   --boot-timer   --debug-exit   --dry-run (print the guest "
 	"physical map)\n"
 	"  --log-level error|warn|info|debug   --log-format text|json   --log-file FILE   -v\n"

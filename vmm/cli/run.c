@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/cli/cli.h"
+#include "vmm/cli/sandbox.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 /* From the power button that SIGTERM presses to the forced stop. */
@@ -19,6 +21,8 @@ struct run_arguments {
 	enum cxvm_log_level level;
 	enum run_action action;
 	enum cxvm_format format;
+	struct sandbox sandbox;
+	bool sandbox_given;
 };
 
 /* For the signal handlers: the machine that this process runs, and what ended it. */
@@ -86,6 +90,20 @@ static int load_config(struct cxvm *vm, const char *path)
 static int own_option(struct run_arguments *arguments, const char *name, const char *value,
 		      bool first_pass)
 {
+	if (!strcmp(name, "sandbox")) {
+		if (!value || (strcmp(value, "on") && strcmp(value, "off")))
+			return -usage("--sandbox takes on or off, not '%s'", value ? value : "");
+		arguments->sandbox.on = !strcmp(value, "on");
+		arguments->sandbox_given = true;
+		return 1;
+	}
+	if (!strcmp(name, "user")) {
+		if (!value || sandbox_parse_user(value, &arguments->sandbox))
+			return -usage("--user takes a user and perhaps a group (1000, name, "
+				      "name:group) of this host, not '%s'",
+				      value ? value : "");
+		return 1;
+	}
 	if (!strcmp(name, "boot-timer") && first_pass && arguments->level < CXVM_LOG_INFO)
 		arguments->level = CXVM_LOG_INFO; /* its lines are of that level */
 	if (!strcmp(name, "log-level")) {
@@ -337,12 +355,19 @@ static int status_of_exit(const struct cxvm_exit *ended, const struct run_argume
 	}
 }
 
-static int run(struct cxvm *vm, const struct run_arguments *arguments)
+static int run(struct cxvm *vm, struct run_arguments *arguments)
 {
 	struct cxvm_exit ended = {.size = sizeof(ended)};
 	struct sigaction action = {.sa_handler = on_signal};
 	int error;
 
+	if (!arguments->sandbox_given)
+		arguments->sandbox.on = arguments->sandbox.has_user && geteuid() == 0;
+	if (arguments->sandbox.has_user && !arguments->sandbox.on && geteuid() == 0)
+		return usage("%s", "--user is the sandbox's: leave --sandbox=off out");
+	error = cxvm_set_confine(vm, sandbox_enter, &arguments->sandbox);
+	if (error)
+		return cli_status_of_error(error);
 	running = vm;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
