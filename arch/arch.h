@@ -151,7 +151,7 @@ void arch_irqchip_destroy(struct arch_irqchip *irqchip);
 
 struct arch_kernel;
 
-/* How much of a file arch_check_kernel() looks at. */
+/* How much of a file is read to see what it is. */
 #define ARCH_KERNEL_HEAD 4096u
 
 /* What a kernel wants of its machine. */
@@ -161,12 +161,12 @@ struct arch_kernel_needs {
 };
 
 /*
- * arch_check_kernel() - can a file of @file_size bytes that begins with the @length bytes at @head
- * be booted? Returns 0 with @needs filled, or -ENOEXEC with a sentence in @why (static storage).
- * Logs nothing. Pure.
+ * arch_check_kernel() - can the file @fd of @file_size bytes be booted? Returns 0 with @needs
+ * filled, -ENOEXEC with a sentence in @why (static storage), -ENOMEM, -ENODATA (it is shorter than
+ * that), or the errno of pread. Logs nothing.
  */
-int arch_check_kernel(const void *head, size_t length, uint64_t file_size,
-		      struct arch_kernel_needs *needs, const char **why);
+int arch_check_kernel(int fd, uint64_t file_size, struct arch_kernel_needs *needs,
+		      const char **why);
 
 /*
  * arch_kernel_load() - copy the image at @path into guest RAM. Returns 0; -ENOEXEC (not a kernel

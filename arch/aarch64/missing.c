@@ -116,11 +116,9 @@ int arch_cpus_set_up(struct arch_cpus *cpus, uint32_t index, int vcpu_fd)
 	return -ENOSYS;
 }
 
-int arch_check_kernel(const void *head, size_t length, uint64_t file_size,
-		      struct arch_kernel_needs *needs, const char **why)
+int arch_check_kernel(int fd, uint64_t file_size, struct arch_kernel_needs *needs, const char **why)
 {
-	(void)head;
-	(void)length;
+	(void)fd;
 	(void)file_size;
 	*needs = (struct arch_kernel_needs){0};
 	*why = "kernels of this architecture are not supported yet";

@@ -62,13 +62,27 @@ struct pvh_image {
 	uint64_t end; /* first byte after the highest segment */
 };
 
+/* A file that is looked at. Its first bytes are there; the rest is read when it is needed. */
+struct boot_file {
+	const void *head;
+	size_t head_bytes;
+	uint64_t bytes; /* of the whole file */
+	/* All of [offset, offset + length), which lies inside the file: 0, -ENODATA or -errno. */
+	int (*read)(void *opaque, void *data, size_t length, uint64_t offset);
+	void *opaque;
+};
+
+/* struct boot_file.read of a descriptor; @opaque is an int *. */
+int boot_read(void *opaque, void *data, size_t length, uint64_t offset);
+
 /*
- * pvh_parse_headers() - ELF header and program headers from the first @length bytes.
- * @note_offset/@note_bytes receive where the notes are, for pvh_parse_notes(). Returns 0 or
- * -ENOEXEC with @why.
+ * pvh_parse() - an ELF kernel with a PVH entry: its segments, wherever its program headers are, and
+ * its entry, in whichever of its PT_NOTE segments. Returns 0, -ENOEXEC with @why, -ENOMEM or what
+ * reading gave.
  */
-int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struct pvh_image *image,
-		      uint64_t *note_offset, uint64_t *note_bytes, const char **why);
+#define PVH_MAX_PROGRAMS 256u
+#define PVH_NOTES_MAX    65536u
+int pvh_parse(const struct boot_file *file, struct pvh_image *image, const char **why);
 /* Finds the 32-bit entry in the bytes of a PT_NOTE segment. Returns 0 or -ENOEXEC with @why. */
 int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why);
 

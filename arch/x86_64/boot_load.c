@@ -12,7 +12,6 @@
 #include "arch/x86_64/layout.h"
 #include "core/fd.h"
 
-#define NOTES_MAX       65536u
 #define SETUP_HEADER_AT 0x1f1u
 
 #define cleanup_fd __attribute__((cleanup(fd_close)))
@@ -36,6 +35,13 @@ static int read_all(int fd, void *buffer, uint64_t length, uint64_t offset)
 		length -= (uint64_t)got;
 	}
 	return 0;
+}
+
+int boot_read(void *opaque, void *data, size_t length, uint64_t offset)
+{
+	const int *fd = opaque;
+
+	return read_all(*fd, data, length, offset);
 }
 
 static int open_image(const char *what, const char *path, const struct logger *logger, int *fd,
@@ -116,26 +122,12 @@ static int load_bzimage(struct guest_memory *memory, int fd, const char *path, c
 		       image->payload_bytes, logger);
 }
 
-static int load_pvh(struct guest_memory *memory, int fd, const char *path, struct pvh_image *image,
-		    uint64_t note_offset, uint64_t note_bytes, const struct logger *logger,
+static int load_pvh(struct guest_memory *memory, int fd, const char *path,
+		    const struct pvh_image *image, const struct logger *logger,
 		    struct boot_kernel *kernel)
 {
-	static const char too_long[] = "its note segment is too long: the file is corrupt";
-	uint8_t notes[4096];
-	const char *why;
 	int result;
 
-	if (note_bytes > NOTES_MAX)
-		return refuse(logger, path, too_long);
-	if (note_bytes > sizeof(notes))
-		note_bytes = sizeof(notes);
-	result = read_all(fd, notes, note_bytes, note_offset);
-	if (result == -ENODATA)
-		return refuse(logger, path, "it became shorter while it was read");
-	if (result)
-		return result;
-	if (pvh_parse_notes(notes, note_bytes, &image->entry, &why))
-		return refuse(logger, path, why);
 	for (uint32_t i = 0; i < image->segment_count; i++) {
 		const struct pvh_segment *segment = &image->segments[i];
 
@@ -158,13 +150,14 @@ static int load_pvh(struct guest_memory *memory, int fd, const char *path, struc
 int boot_load_kernel(struct guest_memory *memory, const char *path, const struct logger *logger,
 		     struct boot_kernel *kernel)
 {
+	cleanup_fd int fd = -1;
 	uint8_t head[ARCH_KERNEL_HEAD];
 	struct bzimage bzimage;
 	struct pvh_image pvh;
-	uint64_t bytes, note_offset, note_bytes;
+	struct boot_file file = {.head = head, .read = boot_read, .opaque = &fd};
+	uint64_t bytes;
 	const char *why, *why_elf;
 	size_t head_bytes;
-	cleanup_fd int fd = -1;
 	int result;
 
 	memset(kernel, 0, sizeof(*kernel));
@@ -179,12 +172,18 @@ int boot_load_kernel(struct guest_memory *memory, const char *path, const struct
 		log_error(logger, "kernel", "cannot read %s: %s", path, strerror(-result));
 		return result;
 	}
+	file.head_bytes = head_bytes;
+	file.bytes = bytes;
 	if (head_bytes >= BOOT_ELF_MAGIC_BYTES &&
 	    !memcmp(head, BOOT_ELF_MAGIC, BOOT_ELF_MAGIC_BYTES)) {
-		if (pvh_parse_headers(head, head_bytes, bytes, &pvh, &note_offset, &note_bytes,
-				      &why_elf))
+		result = pvh_parse(&file, &pvh, &why_elf);
+		if (result == -ENOEXEC)
 			return refuse(logger, path, why_elf);
-		return load_pvh(memory, fd, path, &pvh, note_offset, note_bytes, logger, kernel);
+		if (result) {
+			log_error(logger, "kernel", "cannot read %s: %s", path, strerror(-result));
+			return result;
+		}
+		return load_pvh(memory, fd, path, &pvh, logger, kernel);
 	}
 	if (!bzimage_parse(head, head_bytes, bytes, &bzimage, &why))
 		return load_bzimage(memory, fd, path, head, bytes, &bzimage, logger, kernel);

@@ -15,17 +15,24 @@ static bool is_elf(const void *head, size_t length)
 	       !memcmp(head, BOOT_ELF_MAGIC, BOOT_ELF_MAGIC_BYTES);
 }
 
-int arch_check_kernel(const void *head, size_t length, uint64_t file_size,
-		      struct arch_kernel_needs *needs, const char **why)
+int arch_check_kernel(int fd, uint64_t file_size, struct arch_kernel_needs *needs, const char **why)
 {
-	uint64_t note_offset, note_bytes;
+	uint8_t head[ARCH_KERNEL_HEAD];
+	size_t length = file_size < sizeof(head) ? (size_t)file_size : sizeof(head);
 	struct bzimage bzimage = {0};
 	struct pvh_image pvh = {0};
-	int result;
+	int result = boot_read(&fd, head, length, 0);
 
+	if (result)
+		return result;
 	if (is_elf(head, length)) {
-		result = pvh_parse_headers(head, length, file_size, &pvh, &note_offset, &note_bytes,
-					   why);
+		const struct boot_file file = {.head = head,
+					       .head_bytes = length,
+					       .bytes = file_size,
+					       .read = boot_read,
+					       .opaque = &fd};
+
+		result = pvh_parse(&file, &pvh, why);
 		*needs = (struct arch_kernel_needs){.ram_end = pvh.end,
 						    .cmdline_max = BOOT_PVH_CMDLINE_MAX};
 	} else {

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86_64/layout.h"
@@ -46,66 +47,21 @@ static int add_segment(struct pvh_image *image, const Elf64_Phdr *program, uint6
 	return 0;
 }
 
-int pvh_parse_headers(const void *head, size_t length, uint64_t file_size, struct pvh_image *image,
-		      uint64_t *note_offset, uint64_t *note_bytes, const char **why)
+/* From the first bytes of the file, or from where they are. */
+static int fetch(const struct boot_file *file, void *data, size_t length, uint64_t offset)
 {
-	Elf64_Ehdr header;
-
-	memset(image, 0, sizeof(*image));
-	*note_offset = 0;
-	*note_bytes = 0;
-	if (length < EI_NIDENT || memcmp(head, ELFMAG, SELFMAG) != 0)
-		return boot_refuse(why, "no ELF header");
-	if (((const uint8_t *)head)[EI_CLASS] != ELFCLASS64)
-		return boot_refuse(why, "it is a 32-bit ELF file; use an x86_64 kernel");
-	if (length < sizeof(header))
-		return boot_refuse(why, "the file is shorter than an ELF header");
-	memcpy(&header, head, sizeof(header));
-	if (header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_X86_64)
-		return boot_refuse(
-			why, "it is an ELF file for another architecture; use an x86_64 kernel");
-	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
-		return boot_refuse(why,
-				   "it is not an executable ELF file (an object or a core file)");
-	if (header.e_phentsize != sizeof(Elf64_Phdr) || !header.e_phnum)
-		return boot_refuse(why, "it has no usable program headers");
-	if (header.e_phoff > length ||
-	    (uint64_t)header.e_phnum * sizeof(Elf64_Phdr) > length - header.e_phoff)
-		return boot_refuse(
-			why,
-			"its program headers are not at the start of the file, or it is truncated");
-	for (uint32_t i = 0; i < header.e_phnum; i++) {
-		Elf64_Phdr program;
-		int result;
-
-		memcpy(&program, (const uint8_t *)head + header.e_phoff + i * sizeof(program),
-		       sizeof(program));
-		if (program.p_type == PT_NOTE && !*note_bytes && program.p_filesz) {
-			if (program.p_offset > file_size ||
-			    program.p_filesz > file_size - program.p_offset)
-				return boot_refuse(why,
-						   "it is truncated: its notes lie beyond the end "
-						   "of the file");
-			*note_offset = program.p_offset;
-			*note_bytes = program.p_filesz;
-		}
-		if (program.p_type != PT_LOAD)
-			continue;
-		result = add_segment(image, &program, file_size, why);
-		if (result)
-			return result;
+	if (offset > file->bytes || length > file->bytes - offset)
+		return -ENODATA;
+	if (offset <= file->head_bytes && length <= file->head_bytes - offset) {
+		memcpy(data, (const uint8_t *)file->head + offset, length);
+		return 0;
 	}
-	if (!image->segment_count)
-		return boot_refuse(why, "it has no loadable segment");
-	if (!*note_bytes)
-		return boot_refuse(why, "it has no notes and so no PVH entry; use a kernel with "
-					"CONFIG_PVH or a bzImage");
-	return 0;
+	return file->read ? file->read(file->opaque, data, length, offset) : -ENODATA;
 }
 
-int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why)
+/* Returns 1 with *@entry, 0 when it is not among them, or -ENOEXEC with @why. */
+static int scan_notes(const uint8_t *bytes, size_t length, uint32_t *entry, const char **why)
 {
-	const uint8_t *bytes = notes;
 	size_t at = 0;
 
 	while (length - at >= sizeof(Elf64_Nhdr)) {
@@ -130,10 +86,111 @@ int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const cha
 			if (value > UINT32_MAX)
 				return boot_refuse(why, "its PVH entry lies above 4 GiB");
 			*entry = (uint32_t)value;
-			return 0;
+			return 1;
 		}
 		at += name + descriptor;
 	}
-	return boot_refuse(why,
-			   "it has no PVH entry note; use a kernel with CONFIG_PVH or a bzImage");
+	return 0;
+}
+
+int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why)
+{
+	int found = scan_notes(notes, length, entry, why);
+
+	if (found < 0)
+		return found;
+	return found ? 0
+		     : boot_refuse(why, "it has no PVH entry note; use a kernel with CONFIG_PVH or "
+					"a bzImage");
+}
+
+/* One PT_NOTE segment, in full. As scan_notes(). */
+static int read_notes(const struct boot_file *file, const Elf64_Phdr *program, uint32_t *entry,
+		      const char **why)
+{
+	uint8_t *notes;
+	int result;
+
+	if (program->p_offset > file->bytes || program->p_filesz > file->bytes - program->p_offset)
+		return boot_refuse(why,
+				   "it is truncated: its notes lie beyond the end of the file");
+	if (program->p_filesz > PVH_NOTES_MAX)
+		return boot_refuse(why, "a note segment is longer than cxvm takes (64 KiB)");
+	notes = malloc(program->p_filesz);
+	if (!notes)
+		return -ENOMEM;
+	result = fetch(file, notes, program->p_filesz, program->p_offset);
+	if (!result)
+		result = scan_notes(notes, program->p_filesz, entry, why);
+	free(notes);
+	return result == -ENODATA ? boot_refuse(why, "it became shorter while it was read")
+				  : result;
+}
+
+static int check_header(const struct boot_file *file, Elf64_Ehdr *header, const char **why)
+{
+	const uint8_t *head = file->head;
+
+	if (file->head_bytes < EI_NIDENT || memcmp(head, ELFMAG, SELFMAG) != 0)
+		return boot_refuse(why, "no ELF header");
+	if (head[EI_CLASS] != ELFCLASS64)
+		return boot_refuse(why, "it is a 32-bit ELF file; use an x86_64 kernel");
+	if (file->head_bytes < sizeof(*header))
+		return boot_refuse(why, "the file is shorter than an ELF header");
+	memcpy(header, head, sizeof(*header));
+	if (header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
+		return boot_refuse(
+			why, "it is an ELF file for another architecture; use an x86_64 kernel");
+	if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+		return boot_refuse(why,
+				   "it is not an executable ELF file (an object or a core file)");
+	if (header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum)
+		return boot_refuse(why, "it has no usable program headers");
+	if (header->e_phnum > PVH_MAX_PROGRAMS)
+		return boot_refuse(why, "it has more program headers than cxvm takes (256)");
+	return 0;
+}
+
+int pvh_parse(const struct boot_file *file, struct pvh_image *image, const char **why)
+{
+	bool notes = false, found = false;
+	Elf64_Ehdr header;
+	int result;
+
+	memset(image, 0, sizeof(*image));
+	result = check_header(file, &header, why);
+	for (uint32_t i = 0; i < header.e_phnum && !result; i++) {
+		Elf64_Phdr program;
+		uint64_t at;
+
+		if (__builtin_add_overflow(header.e_phoff, i * sizeof(program), &at) ||
+		    at > INT64_MAX)
+			return boot_refuse(why,
+					   "its program headers lie beyond the end of the file");
+		result = fetch(file, &program, sizeof(program), at);
+		if (result == -ENODATA)
+			return boot_refuse(why, "it is truncated: its program headers lie beyond "
+						"the end of the file");
+		if (result)
+			return result;
+		if (program.p_type == PT_LOAD)
+			result = add_segment(image, &program, file->bytes, why);
+		if (program.p_type != PT_NOTE || !program.p_filesz || found)
+			continue;
+		notes = true;
+		result = read_notes(file, &program, &image->entry, why);
+		found = result > 0;
+		if (found)
+			result = 0;
+	}
+	if (result)
+		return result;
+	if (!image->segment_count)
+		return boot_refuse(why, "it has no loadable segment");
+	if (!found)
+		return boot_refuse(why, notes ? "it has no PVH entry note; use a kernel with "
+						"CONFIG_PVH or a bzImage"
+					      : "it has no notes and so no PVH entry; use a kernel "
+						"with CONFIG_PVH or a bzImage");
+	return 0;
 }

@@ -35,24 +35,24 @@ static void probe_kernel(const struct machine_specification *specification,
 	const struct specification_payload *payload = &specification->payload;
 	const char *path = payload->kernel, *why;
 	struct arch_kernel_needs needs;
-	uint8_t head[ARCH_KERNEL_HEAD];
 	struct stat status;
-	ssize_t got;
-	int fd;
+	int fd, result;
 
 	if (!path)
 		return;
 	fd = open_file(problems, "kernel", path, O_RDONLY, &status);
 	if (fd < 0)
 		return;
-	got = pread(fd, head, sizeof(head), 0);
-	close(fd);
-	if (!S_ISREG(status.st_mode) || got <= 0) {
+	if (!S_ISREG(status.st_mode) || !status.st_size) {
 		problem_add(problems, "kernel: %s is empty or no regular file", path);
+		close(fd);
 		return;
 	}
-	if (arch_check_kernel(head, (size_t)got, (uint64_t)status.st_size, &needs, &why)) {
-		problem_add(problems, "kernel: %s cannot be booted: %s", path, why);
+	result = arch_check_kernel(fd, (uint64_t)status.st_size, &needs, &why);
+	close(fd);
+	if (result) {
+		problem_add(problems, "kernel: %s cannot be booted: %s", path,
+			    result == -ENOEXEC ? why : strerror(-result));
 		return;
 	}
 	if (specification->memory.bytes < needs.ram_end)

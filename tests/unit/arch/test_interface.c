@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/unit/core/fake_kvm.h"
 #include "arch/arch.h"
@@ -58,18 +60,23 @@ Test(interface, feature_names)
 
 Test(interface, heads_that_are_no_kernel)
 {
-	uint8_t head[ARCH_KERNEL_HEAD] = {0};
 	struct arch_kernel_needs needs;
 	const char *why = NULL;
+	int fd = memfd_create("kernel", MFD_CLOEXEC);
 
-	cr_assert_eq(arch_check_kernel(head, sizeof(head), 1 << 20, &needs, &why), -ENOEXEC);
+	cr_assert_eq(ftruncate(fd, 1 << 20), 0);
+	cr_assert_eq(arch_check_kernel(fd, 1 << 20, &needs, &why), -ENOEXEC);
 	cr_assert_not_null(why);
+	cr_assert_eq(pwrite(fd, "\177ELF", 4, 0), 4);
 	for (size_t length = 0; length < 64; length++) {
 		why = NULL;
-		memcpy(head, "\177ELF", 4);
-		cr_expect_eq(arch_check_kernel(head, length, length, &needs, &why), -ENOEXEC);
+		cr_expect_eq(arch_check_kernel(fd, length, &needs, &why), -ENOEXEC);
 		cr_expect_not_null(why);
 	}
+	/* It became shorter meanwhile. */
+	cr_assert_eq(ftruncate(fd, 16), 0);
+	cr_expect_eq(arch_check_kernel(fd, 1 << 20, &needs, &why), -ENODATA);
+	close(fd);
 }
 
 /* The port buffer of an exit lies inside the shared page: KVM is believed, but not blindly. */
