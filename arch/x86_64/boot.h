@@ -83,8 +83,9 @@ int boot_read(void *opaque, void *data, size_t length, uint64_t offset);
 #define PVH_MAX_PROGRAMS 256u
 #define PVH_NOTES_MAX    65536u
 int pvh_parse(const struct boot_file *file, struct pvh_image *image, const char **why);
-/* Finds the 32-bit entry in the bytes of a PT_NOTE segment. Returns 0 or -ENOEXEC with @why. */
-int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why);
+/* Looks for the 32-bit entry in the bytes of a PT_NOTE segment. Returns 1 with *@entry, 0 when it
+ * is not among them, or -ENOEXEC with @why. */
+int pvh_scan_notes(const void *notes, size_t length, uint32_t *entry, const char **why);
 
 /* x86 COMMAND_LINE_SIZE without the NUL. */
 #define BOOT_PVH_CMDLINE_MAX 2047u

@@ -59,9 +59,9 @@ static int fetch(const struct boot_file *file, void *data, size_t length, uint64
 	return file->read ? file->read(file->opaque, data, length, offset) : -ENODATA;
 }
 
-/* Returns 1 with *@entry, 0 when it is not among them, or -ENOEXEC with @why. */
-static int scan_notes(const uint8_t *bytes, size_t length, uint32_t *entry, const char **why)
+int pvh_scan_notes(const void *notes, size_t length, uint32_t *entry, const char **why)
 {
+	const uint8_t *bytes = notes;
 	size_t at = 0;
 
 	while (length - at >= sizeof(Elf64_Nhdr)) {
@@ -93,18 +93,7 @@ static int scan_notes(const uint8_t *bytes, size_t length, uint32_t *entry, cons
 	return 0;
 }
 
-int pvh_parse_notes(const void *notes, size_t length, uint32_t *entry, const char **why)
-{
-	int found = scan_notes(notes, length, entry, why);
-
-	if (found < 0)
-		return found;
-	return found ? 0
-		     : boot_refuse(why, "it has no PVH entry note; use a kernel with CONFIG_PVH or "
-					"a bzImage");
-}
-
-/* One PT_NOTE segment, in full. As scan_notes(). */
+/* One PT_NOTE segment, in full. As pvh_scan_notes(). */
 static int read_notes(const struct boot_file *file, const Elf64_Phdr *program, uint32_t *entry,
 		      const char **why)
 {
@@ -121,7 +110,7 @@ static int read_notes(const struct boot_file *file, const Elf64_Phdr *program, u
 		return -ENOMEM;
 	result = fetch(file, notes, program->p_filesz, program->p_offset);
 	if (!result)
-		result = scan_notes(notes, program->p_filesz, entry, why);
+		result = pvh_scan_notes(notes, program->p_filesz, entry, why);
 	free(notes);
 	return result == -ENODATA ? boot_refuse(why, "it became shorter while it was read")
 				  : result;
