@@ -69,6 +69,9 @@ struct host_device {
 	struct host_cxl cxl;
 	const char *wanted_driver; /* what cxvm host bind takes */
 	bool bound;                /* to a VFIO driver */
+	/* Of cxl-vfio-pci: "running", "clean", "used", "needed", "failed" or "off"; "": not its. */
+	char scrub_state[16];
+	uint64_t scrub_done, scrub_size; /* bytes */
 	/* Why it cannot be passed through, beyond not being bound yet. */
 	struct host_problem problems[HOST_PROBLEMS];
 	unsigned int problem_count;

@@ -62,6 +62,19 @@ static void read_config(const struct host *host, struct host_device *device)
 	}
 }
 
+/* What the driver says of the memory that it clears between users. */
+static void read_scrub(const struct host *host, struct host_device *device)
+{
+	char path[HOST_PATH], line[64], *end;
+
+	host_path(host, path, "/sys/bus/pci/devices/%s/cxl_vfio/scrub_state", device->address);
+	host_read_line(path, device->scrub_state, sizeof(device->scrub_state));
+	host_path(host, path, "/sys/bus/pci/devices/%s/cxl_vfio/scrub_progress", device->address);
+	host_read_line(path, line, sizeof(line));
+	device->scrub_done = strtoull(line, &end, 10);
+	device->scrub_size = strtoull(end, NULL, 10);
+}
+
 static void read_device(const struct host *host, struct host_device *device)
 {
 	char path[HOST_PATH], name[HOST_NAME], *end;
@@ -87,6 +100,7 @@ static void read_device(const struct host *host, struct host_device *device)
 	if (end == name || *end || device->iommu_group < 0)
 		device->iommu_group = -1;
 	read_config(host, device);
+	read_scrub(host, device);
 	device->kind = kind_of(device);
 	device->wanted_driver = device->kind == HOST_KIND_CXL ? HOST_DRIVER_CXL : HOST_DRIVER_PLAIN;
 	device->bound = strstr(device->driver, "vfio");

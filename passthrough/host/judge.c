@@ -233,6 +233,12 @@ static void judge_one(const struct host *host, const struct host_inventory *inve
 			  "update the device's firmware; as an ordinary PCI device: cxvm host bind "
 			  "--driver " HOST_DRIVER_PLAIN " %s",
 			  device->cxl.problem, device->address);
+	if (!strcmp(device->scrub_state, "failed"))
+		judge_add(device,
+			  "its memory could not be cleared after its last user: nobody gets it\n"
+			  "see why in the kernel's log; echo 1 > "
+			  "/sys/bus/pci/devices/%s/cxl_vfio/scrub tries again",
+			  device->address);
 	judge_group(device, inventory, leave, leave_count);
 	if (device->virtual_functions)
 		judge_add(device,

@@ -110,6 +110,14 @@ static json_t *json_device(const struct host_inventory *inventory, const struct 
 		(int)device->virtual_functions, "cxl", json_cxl(&device->cxl), "bound",
 		device->bound, "usable", device->bound && !device->problem_count, "problems",
 		problems);
+	if (object)
+		json_object_set_new(object, "scrub",
+				    device->scrub_state[0]
+					    ? json_pack("{s:o, s:I, s:I}", "state",
+							string_or_null(device->scrub_state), "done",
+							(json_int_t)device->scrub_done, "size",
+							(json_int_t)device->scrub_size)
+					    : json_null());
 	return object;
 }
 
@@ -139,6 +147,31 @@ static void text_cxl(FILE *stream, const struct host_cxl *cxl)
 	fprintf(stream, "\n");
 }
 
+static void text_scrub(FILE *stream, const struct host_device *device)
+{
+	static const char *const states[][2] = {
+		{"clean", "cleared, for the next user"},
+		{"used", "in use; it is cleared when it is given back"},
+		{"needed", "to be cleared before its next user"},
+		{"failed", "not cleared: nobody gets it"},
+		{"off", "not cleared between users (scrub=0)"},
+	};
+
+	if (!device->scrub_state[0])
+		return;
+	if (!strcmp(device->scrub_state, "running")) {
+		fprintf(stream, "    its memory is being cleared: ");
+		text_size(stream, device->scrub_done);
+		fprintf(stream, " of ");
+		text_size(stream, device->scrub_size);
+		fprintf(stream, "\n");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (!strcmp(device->scrub_state, states[i][0]))
+			fprintf(stream, "    its memory is %s\n", states[i][1]);
+}
+
 static void text_device(FILE *stream, const struct host_device *device)
 {
 	fprintf(stream, "%s %04x:%04x class %06x, %s, driver %s, ", device->address, device->vendor,
@@ -155,6 +188,7 @@ static void text_device(FILE *stream, const struct host_device *device)
 	else
 		fprintf(stream, "usable after: cxvm host bind %s\n", device->address);
 	text_cxl(stream, &device->cxl);
+	text_scrub(stream, device);
 	for (unsigned int i = 0; i < device->problem_count; i++)
 		fprintf(stream, "    %s\n      fix: %s\n", device->problems[i].what,
 			device->problems[i].fix);

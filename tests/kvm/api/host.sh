@@ -70,6 +70,20 @@ mkdir "$pci/drivers/cxl-vfio-pci"
 check "list with the driver: status 0" status 0 list
 check "list with the driver: usable" out_has 'usable after: cxvm host bind 0000:17:00.0'
 
+scrub=$pci/devices/0000:17:00.0/cxl_vfio
+mkdir "$scrub"
+for state in "clean:its memory is cleared, for the next user" "used:its memory is in use; it is cleared when it is given back" \
+    "needed:its memory is to be cleared before its next user" "off:its memory is not cleared between users (scrub=0)" \
+    "failed:could not be cleared after its last user" "running:its memory is being cleared: 3 GiB of 16 GiB"; do
+    echo "${state%%:*}" >"$scrub/scrub_state"
+    echo 3221225472 17179869184 >"$scrub/scrub_progress"
+    check "list: memory, ${state%%:*}: status 0" status 0 list
+    check "list: memory, ${state%%:*}" out_has "${state#*:}"
+done
+check "list --json: memory: status 0" status 0 list --json
+check "list --json: memory" out_has '"state": "running"'
+rm -r "$scrub"
+
 check "check: status 3 with problems" status 3 check
 check "check: KVM" out_has 'kvm        problem'
 check "check: the driver" out_has 'cxl-vfio-pci is loaded; 1 CXL accelerator'

@@ -83,6 +83,32 @@ Test(host_inventory, facts_of_devices_sorted_by_address)
 	cr_assert_eq(device->problem_count, 0);
 }
 
+#define SCRUB "/sys/bus/pci/devices/0000:17:00.0/cxl_vfio/"
+
+/* Who gets a device next wants to know what its last user left in it. */
+Test(host_inventory, how_far_its_memory_is_cleared)
+{
+	const struct host_device *device;
+
+	fake_device("0000:17:00.0", "cc58:0001 120000", "cxl-vfio-pci", "5");
+	fake_config("0000:17:00.0", true);
+	device = look("0000:17:00.0");
+	cr_expect_str_eq(device->scrub_state, "");
+	fake_folder("/sys/bus/pci/devices/0000:17:00.0/cxl_vfio");
+	fake_file(SCRUB "scrub_state", "running\n");
+	fake_file(SCRUB "scrub_progress", "1073741824 17179869184\n");
+	device = look("0000:17:00.0");
+	cr_expect_str_eq(device->scrub_state, "running");
+	cr_expect_eq(device->scrub_done, 1ull << 30);
+	cr_expect_eq(device->scrub_size, 16ull << 30);
+	cr_expect_eq(device->problem_count, 0u);
+	fake_file(SCRUB "scrub_state", "failed\n");
+	fake_file(SCRUB "scrub_progress", "garbage");
+	device = look("0000:17:00.0");
+	cr_expect_eq(device->scrub_done + device->scrub_size, 0u);
+	expect_problem(device, "could not be cleared", "cxl_vfio/scrub tries again");
+}
+
 Test(host_inventory, a_cxl_accelerator_that_is_bound)
 {
 	const struct host_device *device;
