@@ -38,4 +38,17 @@ static inline uint64_t clock_calendar_ns(void)
 	return clock_read_ns(CLOCK_REALTIME);
 }
 
+/* The wall clock @ms from now, for the calls of pthreads that want a moment of it. */
+static inline struct timespec clock_wall_after(uint64_t ms)
+{
+	struct timespec until;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	ns = (uint64_t)until.tv_nsec + ms % 1000 * CLOCK_NS_PER_MS;
+	until.tv_sec += (time_t)(ms / 1000 + ns / CLOCK_NS_PER_SECOND);
+	until.tv_nsec = (long)(ns % CLOCK_NS_PER_SECOND);
+	return until;
+}
+
 #endif
