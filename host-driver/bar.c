@@ -106,7 +106,7 @@ int cxl_bar_region_info(struct cxl_vfio_device *cdev, struct vfio_region_info *i
 	return ret;
 }
 
-#ifdef COMPAT_DMABUF_OP
+#ifdef CXL_VFIO_HAVE_DMABUF_PHYS
 
 /* A dma-buf of the component block would be one more way around the shadow. */
 static int cxl_bar_get_dmabuf_phys(struct vfio_pci_core_device *core,

@@ -80,7 +80,7 @@ long cxl_ioctl_get_info(struct cxl_vfio_device *cdev, void __user *arg)
 	return copy_to_user(arg, &info, reply.info_length) ? -EFAULT : 0;
 }
 
-#ifdef COMPAT_REGION_INFO_OP
+#ifdef CXL_VFIO_HAVE_REGION_INFO_CAPS
 
 int cxl_get_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info,
 			     struct vfio_info_cap *caps)

@@ -209,7 +209,7 @@ static const struct vfio_device_ops cxl_vfio_ops = {
 	.open_device = cxl_open_device,
 	.close_device = cxl_close_device,
 	.ioctl = cxl_ioctl,
-#ifdef COMPAT_REGION_INFO_OP
+#ifdef CXL_VFIO_HAVE_REGION_INFO_CAPS
 	.get_region_info_caps = cxl_get_region_info_caps,
 #endif
 	.device_feature = cxl_device_feature,
@@ -218,7 +218,7 @@ static const struct vfio_device_ops cxl_vfio_ops = {
 	.mmap = cxl_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
-#ifdef COMPAT_MATCH_TOKEN_OP
+#ifdef CXL_VFIO_HAVE_MATCH_TOKEN_UUID
 	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #endif
 	.bind_iommufd = vfio_iommufd_physical_bind,
@@ -242,7 +242,7 @@ static int cxl_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto put;
 	cxl_bar_set_dmabuf_ops(cdev);
 	if (cdev->cxl)
-		cdev->core.disable_idle_d3 = true;
+		compat_disable_idle_d3(&cdev->core);
 	/* Before anybody can open it. */
 	if (cdev->cxl)
 		cxl_scrub_init(cdev);
@@ -252,8 +252,10 @@ static int cxl_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 stop:
-	if (cdev->cxl)
+	if (cdev->cxl) {
 		cxl_scrub_stop(cdev);
+		compat_allow_idle_d3(&cdev->core);
+	}
 	cxl_forget(cdev);
 put:
 	vfio_put_device(&cdev->core.vdev);
@@ -268,6 +270,7 @@ static void cxl_remove(struct pci_dev *pdev)
 	if (cdev->cxl) {
 		cxl_scrub_stop(cdev);
 		cxl_hardware_unquiesce(cdev);
+		compat_allow_idle_d3(&cdev->core);
 	}
 	cxl_forget(cdev);
 	vfio_put_device(&cdev->core.vdev);

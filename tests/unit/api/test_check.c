@@ -71,6 +71,9 @@ static void make_pvh(void)
 	struct {
 		Elf64_Ehdr header;
 		Elf64_Phdr load, note;
+		Elf64_Nhdr entry; /* XEN_ELFNOTE_PHYS32_ENTRY */
+		char owner[4];
+		uint32_t address;
 	} file = {
 		.header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
 			   .e_type = ET_EXEC,
@@ -85,7 +88,12 @@ static void make_pvh(void)
 			 .p_filesz = 4096,
 			 .p_paddr = 16 << 20,
 			 .p_memsz = 32 << 20},
-		.note = {.p_type = PT_NOTE, .p_offset = 4096, .p_filesz = 64, .p_memsz = 64},
+		.note = {.p_type = PT_NOTE,
+			 .p_offset = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr),
+			 .p_filesz = sizeof(Elf64_Nhdr) + 8},
+		.entry = {4, 4, 18},
+		.owner = "Xen",
+		.address = 16 << 20,
 	};
 
 	make_file("pvh", &file, sizeof(file), 8192);
