@@ -92,6 +92,7 @@ struct cpu_topology {
 
 struct arch_cpus_options {
 	struct cpu_topology topology;
+	const uint32_t *nodes;  /* the NUMA node of each vCPU, for the call; NULL: all in one */
 	const char *features;   /* "+name,-name" in the architecture's names; NULL: the host's */
 	uint32_t max_phys_bits; /* 0: as the host */
 };

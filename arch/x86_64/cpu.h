@@ -14,6 +14,14 @@
 uint32_t cpu_apic_id(const struct cpu_topology *topology, uint32_t index);
 
 /*
+ * cpu_cache_span() - how many consecutive APIC IDs, a power of two, may share a cache: at most a
+ * socket's, and so many that nobody shares one with a vCPU of another NUMA node, which Linux takes
+ * for an error of the firmware. At least the threads of a core. @nodes: the node of each vCPU, or
+ * NULL. Pure.
+ */
+uint32_t cpu_cache_span(const struct cpu_topology *topology, const uint32_t *nodes);
+
+/*
  * A feature switched on or off by name ("cx16", "xsave", "hypervisor"), spelled as in
  * /proc/cpuinfo. cpu_features_parse() reads "+a,-b,c" into @changes (at most
  * CPU_MAX_FEATURE_CHANGES). Pure. Returns the count, or -EINVAL with the offending name copied to
@@ -43,6 +51,7 @@ struct cpu_cpuid_options {
 	const struct cpu_feature_change *changes;
 	uint32_t change_count;
 	uint32_t max_phys_bits; /* 0: as the host */
+	uint32_t cache_span;    /* of cpu_cache_span(); 0: a socket's */
 	bool tsc_deadline;      /* KVM_CAP_TSC_DEADLINE_TIMER */
 };
 

@@ -33,6 +33,26 @@ uint32_t cpu_apic_id(const struct cpu_topology *topology, uint32_t index)
 	return socket << (thread_bits + core_bits) | core << thread_bits | thread;
 }
 
+static bool crosses_nodes(const struct cpu_topology *topology, const uint32_t *nodes, uint32_t span)
+{
+	for (uint32_t i = 0; i < topology->vcpus; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (nodes[i] != nodes[j] &&
+			    cpu_apic_id(topology, i) / span == cpu_apic_id(topology, j) / span)
+				return true;
+	return false;
+}
+
+uint32_t cpu_cache_span(const struct cpu_topology *topology, const uint32_t *nodes)
+{
+	uint32_t least = 1u << bits_for(topology->threads);
+	uint32_t span = least << bits_for(topology->cores);
+
+	while (nodes && span > least && crosses_nodes(topology, nodes, span))
+		span /= 2;
+	return span;
+}
+
 static struct kvm_cpuid_entry2 *find(struct cpu_cpuid *cpuid, uint32_t function, uint32_t index)
 {
 	for (uint32_t i = 0; i < cpuid->count; i++)
@@ -85,14 +105,16 @@ static void set_extended_topology(struct cpu_cpuid *cpuid, uint32_t function,
 }
 
 /* Cache leaves (4 on Intel, 0x8000001D on AMD) say how many CPUs share each cache: L1 and L2 a
- * core, L3 a socket. */
-static void set_cache_sharing(struct kvm_cpuid_entry2 *entry, const struct cpu_topology *topology,
-			      bool intel)
+ * core, L3 a socket or what of it is in one NUMA node. */
+static void set_cache_sharing(struct kvm_cpuid_entry2 *entry,
+			      const struct cpu_cpuid_options *options, bool intel)
 {
+	const struct cpu_topology *topology = &options->topology;
 	uint32_t level = entry->eax >> 5 & 7;
 	uint32_t thread_span = 1u << bits_for(topology->threads);
-	uint32_t socket_span = thread_span << bits_for(topology->cores);
-	uint32_t sharing = level >= 3 ? socket_span : thread_span;
+	uint32_t l3_span = options->cache_span ? options->cache_span
+					       : thread_span << bits_for(topology->cores);
+	uint32_t sharing = level >= 3 ? l3_span : thread_span;
 
 	if (!(entry->eax & 0x1f))
 		return; /* no more caches */
@@ -102,9 +124,10 @@ static void set_cache_sharing(struct kvm_cpuid_entry2 *entry, const struct cpu_t
 		entry->eax |= ((1u << bits_for(topology->cores)) - 1) << 26;
 }
 
-static void set_vcpu_fields(struct cpu_cpuid *cpuid, const struct cpu_topology *topology,
+static void set_vcpu_fields(struct cpu_cpuid *cpuid, const struct cpu_cpuid_options *options,
 			    uint32_t apic_id, bool amd)
 {
+	const struct cpu_topology *topology = &options->topology;
 	uint32_t per_socket = topology->threads * topology->cores;
 	uint32_t socket_bits = bits_for(topology->threads) + bits_for(topology->cores);
 
@@ -119,7 +142,7 @@ static void set_vcpu_fields(struct cpu_cpuid *cpuid, const struct cpu_topology *
 						    : entry->edx & ~LEAF1_EDX_HTT;
 			break;
 		case 4:
-			set_cache_sharing(entry, topology, true);
+			set_cache_sharing(entry, options, true);
 			break;
 		case 0x80000001:
 			/* CmpLegacy: more than one core per socket and AMD's legacy count below
@@ -133,7 +156,7 @@ static void set_vcpu_fields(struct cpu_cpuid *cpuid, const struct cpu_topology *
 					     (per_socket - 1);
 			break;
 		case 0x8000001d:
-			set_cache_sharing(entry, topology, false);
+			set_cache_sharing(entry, options, false);
 			break;
 		case 0x8000001e:
 			/* APIC ID; core ID and threads per core; one node per socket (APM,
@@ -206,7 +229,7 @@ int cpu_cpuid_build(struct cpu_cpuid *cpuid, const struct cpu_cpuid_options *opt
 	if (entry && options->max_phys_bits && options->max_phys_bits < (entry->eax & 0xff))
 		entry->eax = (entry->eax & ~0xffu) | options->max_phys_bits;
 
-	set_vcpu_fields(cpuid, &options->topology, apic_id, amd);
+	set_vcpu_fields(cpuid, options, apic_id, amd);
 	if (leaf0 && leaf0->eax >= 0xb)
 		set_extended_topology(cpuid, 0xb, &options->topology, apic_id);
 	if (leaf0 && leaf0->eax >= 0x1f)

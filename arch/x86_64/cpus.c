@@ -44,6 +44,7 @@ int arch_cpus_create(struct arch_cpus **result, const struct kvm_vm *vm,
 	cpus->logger = logger;
 	cpus->options.topology = options->topology;
 	cpus->options.max_phys_bits = options->max_phys_bits;
+	cpus->options.cache_span = cpu_cache_span(&options->topology, options->nodes);
 	cpus->options.tsc_deadline = kvm_vm_check_extension(vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	error = parse_features(cpus, options->features);
 	if (!error)

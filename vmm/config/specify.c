@@ -184,6 +184,7 @@ static void specify_numa(const struct machine_config *config,
 			 struct machine_specification *specification, struct problems *problems)
 {
 	uint32_t vcpus = specification->cpus.topology.vcpus;
+	uint32_t threads = specification->cpus.topology.threads;
 	uint64_t unit = memory_unit(&specification->memory), sum = 0, placed = 0;
 	bool any = false, overflow = false;
 	int before = problems->count;
@@ -206,6 +207,14 @@ static void specify_numa(const struct machine_config *config,
 			problems,
 			"numa: the nodes have %" PRIu64 " MiB together, memory has %" PRIu64 " MiB",
 			overflow ? UINT64_MAX / MIB : sum / MIB, specification->memory.bytes / MIB);
+	for (uint32_t i = 1; problems->count == before && i < vcpus && i < MACHINE_MAX_VCPUS; i++)
+		if (threads > 1 && i % threads &&
+		    specification_node_of(specification, i) !=
+			    specification_node_of(specification, i - 1))
+			problem_add(problems,
+				    "numa: vCPUs %u and %u are threads of one core; put them into "
+				    "one node, or give cpus threads=1",
+				    i - 1, i);
 	/* A list that cannot be read has been told; its vCPUs are not missing too. */
 	for (uint32_t i = 0; any && problems->count == before && i < vcpus && i < MACHINE_MAX_VCPUS;
 	     i++)

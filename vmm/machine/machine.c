@@ -20,12 +20,16 @@
 
 static int create_cpus(struct machine *machine)
 {
+	uint32_t nodes[MACHINE_MAX_VCPUS] = {0};
 	const struct arch_cpus_options options = {
 		.topology = machine->cpus.topology,
+		.nodes = nodes,
 		.features = machine->specification->cpus.features,
 		.max_phys_bits = machine->specification->cpus.max_phys_bits,
 	};
 
+	for (uint32_t i = 0; i < machine->cpus.topology.vcpus && i < MACHINE_MAX_VCPUS; i++)
+		nodes[i] = specification_node_of(machine->specification, i);
 	return arch_cpus_create(&machine->cpus.model, &machine->platform.vm, &options,
 				machine->logger);
 }

@@ -94,6 +94,45 @@ Test(cpu, cpuid_shows_the_topology)
 	}
 }
 
+/* Linux warns of a last-level cache that two nodes share, and builds its scheduling domains wrong.
+ */
+Test(cpu, no_cache_crosses_a_node)
+{
+	static const struct {
+		struct cpu_topology topology;
+		uint32_t nodes[12];
+		uint32_t span;
+	} cases[] = {
+		{{.vcpus = 4, .sockets = 1, .cores = 4, .threads = 1}, {0, 0, 0, 0}, 4},
+		{{.vcpus = 4, .sockets = 1, .cores = 4, .threads = 1}, {0, 0, 1, 1}, 2},
+		{{.vcpus = 4, .sockets = 1, .cores = 4, .threads = 1}, {0, 1, 0, 1}, 1},
+		{{.vcpus = 4, .sockets = 1, .cores = 4, .threads = 1}, {0, 1, 1, 1}, 1},
+		{{.vcpus = 4, .sockets = 2, .cores = 2, .threads = 1}, {0, 0, 1, 1}, 2},
+		{{.vcpus = 4, .sockets = 2, .cores = 2, .threads = 1}, {3, 3, 3, 3}, 2},
+		{{.vcpus = 8, .sockets = 1, .cores = 4, .threads = 2}, {0, 0, 0, 0, 1, 1, 1, 1}, 4},
+		/* Threads of a core in two nodes: nothing here can mend that. */
+		{{.vcpus = 2, .sockets = 1, .cores = 1, .threads = 2}, {0, 1}, 2},
+		/* Three cores: the fourth place is nobody's. */
+		{{.vcpus = 6, .sockets = 2, .cores = 3, .threads = 1}, {0, 0, 0, 1, 1, 1}, 4},
+	};
+	struct cpu_cpuid_options options;
+	uint32_t change;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(cpu_cache_span(&cases[i].topology, cases[i].nodes), cases[i].span,
+			     "case %zu", i);
+	cr_expect_eq(cpu_cache_span(&cases[0].topology, NULL), 4);
+	options = (struct cpu_cpuid_options){.topology = cases[1].topology, .cache_span = 2};
+	for (int amd = 0; amd < 2; amd++) {
+		struct cpu_cpuid *cpuid = supported(amd);
+
+		cr_assert_eq(cpu_cpuid_build(cpuid, &options, 0, &change), 0);
+		cr_expect_eq(entry(cpuid, 4, 3)->eax >> 14 & 0xfff, 1, "L3 is shared by two");
+		cr_expect_eq(entry(cpuid, 0xb, 1)->ebx, 4, "the socket is as it was");
+		free(cpuid);
+	}
+}
+
 Test(cpu, building_twice_changes_nothing)
 {
 	const struct cpu_cpuid_options options = {
