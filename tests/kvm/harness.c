@@ -78,7 +78,8 @@ static void *watch(void *opaque)
 
 static void configure(struct guest *guest)
 {
-	struct cxvm_cpus cpus = {.size = sizeof(cpus), .boot_vcpus = guest->vcpus};
+	struct cxvm_cpus cpus = {
+		.size = sizeof(cpus), .boot_vcpus = guest->vcpus, .features = guest->features};
 	struct cxvm_memory memory = {.size = sizeof(memory)};
 	struct cxvm_payload payload = {.size = sizeof(payload), .cmdline = guest->cmdline};
 	struct cxvm_console serial = {.size = sizeof(serial), .mode = CXVM_CONSOLE_FILE};

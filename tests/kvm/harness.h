@@ -18,6 +18,7 @@ struct guest {
 	const char *name;    /* of guest/test_<name>.c */
 	const char *cmdline; /* read by the guest */
 	uint32_t vcpus;
+	const char *features;      /* of the CPUs, as configured */
 	uint64_t mib;              /* 64 */
 	const char *disk;          /* raw image */
 	unsigned int seconds;      /* time limit: 20 */

@@ -127,6 +127,17 @@ Test(legacy, clock, LIMIT)
 	must_pass("rtc", cmdline);
 }
 
+/* Guests that do not take kvmclock, memtest86+ for example, have nothing else that is told of. */
+Test(legacy, the_pm_timer_is_for_guests_without_kvmclock, LIMIT)
+{
+	static struct guest without = {.name = "pm_timer", .cmdline = "there=0"};
+	static struct guest with = {
+		.name = "pm_timer", .cmdline = "there=1", .features = "-hypervisor"};
+
+	guest_must_pass(&without);
+	guest_must_pass(&with);
+}
+
 Test(cpu, local_apic_timer, LIMIT)
 {
 	must_pass("timer", NULL);
