@@ -378,21 +378,3 @@ int irq_set_line(struct irq_router *router, uint32_t gsi, bool level)
 		return 0;
 	return kvm_vm_ioctl(router->vm, KVM_IRQ_LINE, &request);
 }
-
-int irq_signal_msi(struct irq_router *router, const struct irq_message *message)
-{
-	struct kvm_msi request = {
-		.address_lo = (uint32_t)message->address,
-		.address_hi = (uint32_t)(message->address >> 32),
-		.data = message->data,
-		.flags = router->lines->msi_needs_device ? KVM_MSI_VALID_DEVID : 0,
-		.devid = router->lines->msi_needs_device ? message->device : 0,
-	};
-	int result;
-
-	if (!router->vm)
-		return 0;
-	/* A positive result counts the receivers; 0 means that the guest blocked it. */
-	result = kvm_vm_ioctl(router->vm, KVM_SIGNAL_MSI, &request);
-	return result < 0 ? result : 0;
-}

@@ -62,7 +62,4 @@ int irq_detach(struct irq_router *router, uint32_t gsi, int fd);
 /* Drive a line (level semantics; an edge is up then down). Returns 0, -EINVAL or -errno. */
 int irq_set_line(struct irq_router *router, uint32_t gsi, bool level);
 
-/* Inject one message at once, without a route. Returns 0 or -errno. */
-int irq_signal_msi(struct irq_router *router, const struct irq_message *message);
-
 #endif

@@ -22,7 +22,6 @@ ALLOWED = {
     "pci_root_reset": WAIT,
     "cxl_host_bridge_reset": WAIT,
     "cxl_component_report": WAIT,
-    "irq_signal_msi": WAIT,
     "guest_memory_visit_windows": SEEN,
     "hdm_decoder_get": SEEN,
     "debug_ports_timings": SEEN,

@@ -122,7 +122,6 @@ static const struct seccomp_rule ioctls[] = {
 	IOCTL(KVM_SET_GSI_ROUTING, ALL, 0),
 	IOCTL(KVM_IOEVENTFD, ALL, 0),                                   /* notify registers follow BARs */
 	IOCTL(KVM_IRQ_LINE, ALL, 0),
-	IOCTL(KVM_SIGNAL_MSI, ALL, 0),
 	IOCTL(VFIO_DEVICE_SET_IRQS, CHANGE, VFIO),                      /* interrupts of a device are set up and taken away */
 	IOCTL(VFIO_DEVICE_RESET, VCPU, VFIO),                           /* the guest resets its device */
 	IOCTL(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, VCPU, VFIO),          /* devices without a reset of their own */

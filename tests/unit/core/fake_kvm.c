@@ -78,9 +78,6 @@ static int fake_ioctl(void *opaque, int fd, unsigned long request, void *argumen
 	case KVM_IRQ_LINE:
 		fake->irq_level = *(struct kvm_irq_level *)argument;
 		return 0;
-	case KVM_SIGNAL_MSI:
-		fake->msi = *(struct kvm_msi *)argument;
-		return 1;
 	default:
 		return -ENOTTY;
 	}

@@ -25,7 +25,6 @@ struct fake_kvm {
 	struct kvm_irqfd irqfd;          /* the last one */
 	struct kvm_ioeventfd ioeventfd;  /* the last one */
 	struct kvm_irq_level irq_level;  /* the last one */
-	struct kvm_msi msi;              /* the last one */
 	struct kvm_irq_routing *routing; /* the last table, a copy */
 	int missing_extension;           /* -1: none */
 	int api_version;
