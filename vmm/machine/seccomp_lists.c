@@ -134,7 +134,6 @@ static const struct seccomp_rule ioctls[] = {
 	IOCTL(IOMMUFD_IOAS_UNMAP, CHANGE, VFIO),                        /* the same */
 	IOCTL(IOMMUFD_IOAS_MAP_FILE, VCPU, VFIO),                       /* the same */
 	IOCTL(TUNSETOFFLOAD, GUEST, NET),                               /* the driver's choice of offloads */
-	IOCTL(TUNSETVNETHDRSZ, GUEST, NET),
 	IOCTL(VHOST_SET_FEATURES, GUEST, VHOST),                        /* vhost starts and stops with the driver */
 	IOCTL(VHOST_SET_MEM_TABLE, GUEST, VHOST),
 	IOCTL(VHOST_SET_VRING_NUM, GUEST, VHOST),
@@ -143,9 +142,7 @@ static const struct seccomp_rule ioctls[] = {
 	IOCTL(VHOST_GET_VRING_BASE, GUEST, VHOST),
 	IOCTL(VHOST_SET_VRING_KICK, GUEST, VHOST),
 	IOCTL(VHOST_SET_VRING_CALL, GUEST, VHOST),
-	IOCTL(VHOST_SET_VRING_ERR, GUEST, VHOST),
 	IOCTL(VHOST_NET_SET_BACKEND, GUEST, VHOST_NET),
-	IOCTL(VHOST_VSOCK_SET_GUEST_CID, GUEST, VHOST_VSOCK),
 	IOCTL(VHOST_VSOCK_SET_RUNNING, GUEST, VHOST_VSOCK),
 };
 /* clang-format on */
