@@ -69,7 +69,9 @@ static void check(struct hdm_decoder_block *hdm, const struct owner *owner)
 		struct hdm_decoder_range range;
 		bool is_committed = hdm_decoder_get(hdm, i, &range);
 
-		if (owner->mapped[i] && (!is_committed || !(hdm->global_control & 2)))
+		/* What firmware has locked decodes whatever the guest does to the global enable. */
+		if (owner->mapped[i] && (!is_committed || (!(hdm->global_control & 2) &&
+							   !hdm->decoders[i].firmware_locked)))
 			abort();
 		if (owner->mapped[i] &&
 		    (range.base != owner->ranges[i].base || range.size != owner->ranges[i].size ||
